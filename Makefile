@@ -1,0 +1,49 @@
+# The commands of hpc-stack. What each does is in ops/; STACK=NAME means Pulumi.NAME.yaml.
+STACK ?= local
+PYTHON ?= python3
+VENV := .venv/bin
+
+.PHONY: help up down clean status shell preview test test-vm lint bench docs prepare
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+prepare: ## make sure of Docker, Pulumi and the base images (part of every other command)
+	@$(PYTHON) -m ops.prepare
+
+up: prepare ## bring the cluster up, or to changed settings, and run a first job
+	@$(VENV)/python -m ops.up $(STACK)
+
+shell: ## a shell on the login node, as an ordinary user (AS=NAME for another one)
+	@$(VENV)/python -m ops.shell $(STACK) "$(AS)" "$(RUN)"
+
+status: ## services, nodes, queue and addresses in one screen
+	@$(VENV)/python -m ops.status $(STACK)
+
+preview: prepare ## what `make up` would change
+	@$(VENV)/python -m ops.preview $(STACK)
+
+down: ## stop the cluster and keep its data
+	@$(VENV)/python -m ops.down $(STACK)
+
+clean: ## remove the cluster and its data
+	@$(VENV)/python -m ops.down $(STACK) --data
+
+test: ## the whole test suite, on a real cluster of its own
+	@$(PYTHON) -m ops.prepare --dev
+	@$(VENV)/python -m ops.test
+
+lint: ## style and types alone
+	@$(PYTHON) -m ops.prepare --dev
+	@$(VENV)/python -m ops.lint
+
+test-vm: ## job confinement on cgroup v2, in an emulated machine (slow)
+	@$(PYTHON) -m ops.prepare --dev
+	@$(VENV)/python -m pytest tests/vm
+
+bench: ## the benchmarks, one line a figure
+	@$(PYTHON) -m ops.prepare --dev
+	@$(VENV)/python -m tests.bench
+
+docs: ## write the generated pages in docs/
+	@$(VENV)/python -m config.reference

@@ -1,0 +1,1 @@
+"""The cluster in Docker on this machine."""

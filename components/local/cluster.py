@@ -1,0 +1,108 @@
+"""The local platform: images, secrets and data volumes, and the bundle as a Compose project."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_command.local import Command, Logging
+
+from components.local import images
+from components.local.engine import Engine
+from components.local.secrets import make_secrets
+from components.local.volumes import make_volumes
+from config.render.bundle import render_bundle
+from config.render.compose import SECRETS
+from config.render.site import Site, cluster_labels, project_name
+from config.settings import ClusterSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalClusterArgs:
+    """What a local cluster is made from."""
+
+    settings: ClusterSettings
+    engine: Engine
+
+
+class LocalCluster(pulumi.ComponentResource):
+    """A Slurm cluster in Docker on this machine."""
+
+    ssh: pulumi.Output[str]
+    """Command that logs a user in, with USER for the user's name."""
+    rest: pulumi.Output[str]
+    """Base URL of Slurm's REST API."""
+    partitions: pulumi.Output[list[str]]
+    """Names of the partitions, the default one first."""
+    login_container: pulumi.Output[str]
+    """The container in which `docker exec` gives a shell on the login node."""
+    images: pulumi.Output[list[str]]
+    """References of the images that the cluster runs."""
+
+    def __init__(
+        self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("hpcstack:local:Cluster", name, None, opts)
+        settings = args.settings
+        project = project_name(settings.name)
+        tag = images.content_tag(settings.software)
+        site = Site(images=images.references(tag), cgroup=args.engine.cgroup)
+
+        built = images.build(f"{name}-images", tag=tag, software=settings.software, parent=self)
+        secrets = make_secrets(name, SECRETS, parent=self, protect=settings.storage.protect)
+        volumes = make_volumes(
+            name,
+            labels=cluster_labels(settings.name, settings.tags),
+            parent=self,
+            protect=settings.storage.protect,
+        )
+        running = Command(
+            f"{name}-services",
+            create=_bring_up(project),
+            update=_bring_up(project),
+            delete=_take_down(settings.name, project),
+            stdin=render_bundle(settings, site).compose,
+            environment={SECRETS[secret]: value for secret, value in secrets.items()},
+            logging=Logging.NONE,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[built, *volumes],
+                # The other way round, the old project would take the new one down with it.
+                delete_before_replace=True,
+            ),
+        )
+
+        # Known only when the cluster runs: nobody is sent to an address where nothing listens.
+        ports = settings.ports
+        default = settings.default_pool
+        others = sorted(settings.pools.keys() - {default})
+        self.ssh = running.id.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
+        self.rest = running.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
+        self.partitions = running.id.apply(lambda _: [default, *others])
+        self.login_container = running.id.apply(lambda _: f"{project_name(settings.name)}-login-1")
+        self.images = built.id.apply(lambda _: sorted(site.images.values()))
+        self.register_outputs(
+            {
+                "ssh": self.ssh,
+                "rest": self.rest,
+                "partitions": self.partitions,
+                "login_container": self.login_container,
+                "images": self.images,
+            }
+        )
+
+
+def _bring_up(project: str) -> str:
+    up = "docker compose --progress plain --file - up --detach --wait --remove-orphans"
+    # What failed is in the logs of the services, not in what Compose says about them.
+    why = f"docker compose --project-name {project} logs --no-color --tail 25"
+    return f"{up} || {{ {why} >&2; exit 1; }}"
+
+
+def _take_down(cluster: str, project: str) -> str:
+    # The services first, in good order; then nodes, which only the node manager knew; then what
+    # Compose made beside containers. Data volumes are not Compose's and stay.
+    containers = f"docker ps --all --quiet --filter label=hpc-stack.cluster={cluster}"
+    return (
+        f"docker compose --project-name {project} stop"
+        f" && {containers} | xargs -r docker rm --force"
+        f" && docker compose --project-name {project} down --volumes --remove-orphans"
+    )

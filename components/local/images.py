@@ -1,0 +1,50 @@
+"""The cluster's images: built by one bake file, named by the content they are built from."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pulumi
+from pulumi_command.local import Command, Logging
+
+IMAGES = Path("images")
+PREFIX = "hpc-stack"
+TARGETS = (
+    "slurmctld",
+    "slurmdbd",
+    "slurmrestd",
+    "login",
+    "slurmd",
+    "configurator",
+    "node-manager",
+)
+"""Targets of images/docker-bake.hcl that a cluster runs."""
+
+
+def content_tag(software: Sequence[str], roots: Sequence[Path] = (IMAGES, Path("examples"))) -> str:
+    """A tag that changes exactly when what the images are built from does."""
+    content = hashlib.sha256(" ".join(sorted(software)).encode())
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                executable = bool(path.stat().st_mode & 0o100)
+                content.update(f"{path} {executable} {path.stat().st_size}\n".encode())
+                content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def references(tag: str) -> dict[str, str]:
+    """Image reference by bake target."""
+    return {target: f"{PREFIX}/{target}:{tag}" for target in TARGETS}
+
+
+def build(name: str, *, tag: str, software: Sequence[str], parent: pulumi.Resource) -> Command:
+    """Build all images; the engine's cache makes this quick where little has changed."""
+    return Command(
+        name,
+        create="docker buildx bake --progress plain --file images/docker-bake.hcl",
+        environment={"TAG": tag, "PREFIX": PREFIX, "SOFTWARE": " ".join(sorted(software))},
+        # Its output is long and of interest only when it fails: it is shown then.
+        logging=Logging.NONE,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

@@ -1,0 +1,96 @@
+"""accounting.json: accounts, QOS and users as the accounting database should have them.
+
+The configurator (images/configurator) brings the database there. Limits carry sacctmgr's own names;
+None means "no limit", so that a limit that is no longer set is taken back.
+"""
+
+import json
+from typing import Any
+
+from config.settings import (
+    NORMAL,
+    Account,
+    ClusterSettings,
+    Limits,
+    Qos,
+    span_minutes,
+    tres_text,
+)
+
+
+def accounting_json(settings: ClusterSettings) -> str:
+    """The file's text."""
+    qos = {NORMAL: Qos(), **settings.qos}
+    document = {
+        "version": 1,
+        "cluster": settings.name,
+        "qos": {name: _qos(qos[name]) for name in sorted(qos)},
+        "accounts": {
+            name: _account(settings, name, account)
+            for name, account in sorted(settings.accounts.items())
+        },
+        "users": {
+            name: {
+                "accounts": list(user.accounts),
+                "default_account": user.accounts[0],
+                "admin": user.admin,
+            }
+            for name, user in sorted(settings.users.items())
+        },
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _account(settings: ClusterSettings, name: str, account: Account) -> dict[str, Any]:
+    return {
+        "parent": account.parent,
+        "description": account.description or name,
+        "fairshare": account.fairshare,
+        "qos": sorted(settings.account_qos(name)),
+        "default_qos": settings.account_default_qos(name),
+        "limits": account_limits(account.limits),
+    }
+
+
+def account_limits(limits: Limits) -> dict[str, str | None]:
+    """Limits by sacctmgr's name, each as sacctmgr prints it."""
+    return {
+        "GrpTRES": _tres(limits.grp_tres),
+        "GrpTRESMins": _tres(limits.grp_tres_mins),
+        "MaxTRESPerJob": _tres(limits.max_tres_per_job),
+        "GrpJobs": _count(limits.grp_jobs),
+        "GrpSubmitJobs": _count(limits.grp_submit_jobs),
+        "MaxJobs": _count(limits.max_jobs),
+        "MaxSubmitJobs": _count(limits.max_submit_jobs),
+        "MaxWall": _minutes(limits.max_wall),
+    }
+
+
+def _qos(qos: Qos) -> dict[str, Any]:
+    return {
+        "description": qos.description or None,
+        "priority": qos.priority,
+        "usage_factor": qos.usage_factor,
+        "limits": {
+            "GrpTRES": _tres(qos.grp_tres),
+            "GrpTRESMins": _tres(qos.grp_tres_mins),
+            "GrpJobs": _count(qos.grp_jobs),
+            "MaxJobsPerUser": _count(qos.max_jobs_per_user),
+            "MaxSubmitJobsPerUser": _count(qos.max_submit_jobs_per_user),
+            "MaxTRESPerUser": _tres(qos.max_tres_per_user),
+            "MaxTRESPerJob": _tres(qos.max_tres_per_job),
+            "MaxWall": _minutes(qos.max_wall),
+        },
+    }
+
+
+def _tres(tres: dict[str, int] | None) -> str | None:
+    return tres_text(tres) if tres else None
+
+
+def _count(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _minutes(span: str | None) -> str | None:
+    return None if span is None else str(span_minutes(span))

@@ -1,0 +1,37 @@
+"""What a platform adds to the settings: where images come from, and what its hosts can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+CgroupVersion = Literal["v1", "v2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The place where a bundle will run."""
+
+    images: Mapping[str, str]
+    """Image reference by bake target, for instance `slurmctld` -> `hpc-stack/slurmctld:3f2a`."""
+    cgroup: CgroupVersion
+    """Control groups of the hosts. Only on v2 can an unprivileged slurmd constrain its jobs."""
+
+
+def project_name(cluster: str) -> str:
+    """Name of the Compose project, and prefix of all that belongs to a cluster on an engine."""
+    return f"hpc-{cluster}"
+
+
+def network_name(cluster: str) -> str:
+    """The network that the controller's services, logins and nodes share."""
+    return f"{project_name(cluster)}_cluster"
+
+
+def volume_name(cluster: str, volume: str) -> str:
+    """The engine's name of one of the cluster's volumes."""
+    return f"{project_name(cluster)}_{volume}"
+
+
+def cluster_labels(cluster: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """Labels of everything that belongs to a cluster: the user's tags and the cluster's name."""
+    return {**dict(sorted(tags.items())), "hpc-stack.cluster": cluster}

@@ -1,0 +1,177 @@
+"""slurm.conf: the one file that slurmctld hands to every node and login (configless).
+
+Section by section, each a list of lines. What a partition gets is in `_pool_lines`.
+"""
+
+from collections.abc import Iterator
+
+from config.render.node_names import node_range
+from config.render.site import Site
+from config.settings import ClusterSettings, Pool
+from config.settings.pools import Gpus
+
+PROGRAMS = "/usr/libexec/hpc-stack"
+
+
+def slurm_conf(settings: ClusterSettings, site: Site) -> str:
+    """The file's text."""
+    sections = (
+        ("Controller", _controller(settings)),
+        ("Authentication: one key for all daemons, JWT for the REST API", _authentication()),
+        ("Nodes come and go", _power_saving(settings)),
+        ("How jobs are confined", _confinement(site)),
+        ("Scheduling", _scheduling(settings)),
+        ("Accounting", _accounting(settings, site)),
+        ("Observation", _observation(settings)),
+        ("Pools: a NodeSet and a partition each", _pools(settings)),
+        ("From the setting slurm.extra", settings.slurm.extra),
+    )
+    texts = ["\n".join((f"# {title}", *lines)) for title, lines in sections if lines]
+    return "\n\n".join(texts) + "\n"
+
+
+def _controller(settings: ClusterSettings) -> list[str]:
+    return [
+        f"ClusterName={settings.name}",
+        "SlurmctldHost=slurmctld",
+        "SlurmctldPort=6817",
+        "SlurmdPort=6818",
+        "SlurmUser=slurm",
+        "StateSaveLocation=/var/spool/slurmctld",
+        "SlurmctldPidFile=/run/slurmctld/slurmctld.pid",
+        "SlurmdSpoolDir=/var/spool/slurmd",
+        "SlurmdPidFile=/run/slurmd.pid",
+        f"MaxJobCount={settings.slurm.max_job_count}",
+        f"MaxArraySize={settings.slurm.max_array_size}",
+        f"MinJobAge={settings.slurm.min_job_age_seconds}",
+        # A reconfigure takes partitions from this file, but not back what an admin did to them.
+        "ReconfigFlags=KeepPartState,KeepPowerSaveSettings",
+        "MpiDefault=pmi2",
+        # The images have no mailer.
+        "MailProg=/usr/bin/true",
+        # A node's limit on locked memory is what MPI needs, not the login node's.
+        "PropagateResourceLimitsExcept=MEMLOCK",
+    ]
+
+
+def _authentication() -> list[str]:
+    return [
+        "AuthType=auth/slurm",
+        "CredType=cred/slurm",
+        "AuthInfo=use_client_ids",
+        "AuthAltTypes=auth/jwt",
+        "AuthAltParameters=jwt_key=/etc/slurm/jwt_hs256.key",
+    ]
+
+
+def _power_saving(settings: ClusterSettings) -> list[str]:
+    # The programs only wake the node manager. The intervals shorten what slurmctld adds before it
+    # asks for a node, and PrologSlurmctld what it adds after the node has come.
+    kept = [
+        f"{node_range(name, pool.max_nodes)}:{pool.min_nodes}"
+        for name, pool in sorted(settings.pools.items())
+        if pool.min_nodes
+    ]
+    return [
+        "SlurmctldParameters="
+        "enable_configless,idle_on_node_suspend,power_save_interval=1,power_save_min_interval=0",
+        f"ResumeProgram={PROGRAMS}/wake-fleet",
+        f"ResumeFailProgram={PROGRAMS}/wake-fleet",
+        f"SuspendProgram={PROGRAMS}/wake-fleet",
+        f"PrologSlurmctld={PROGRAMS}/wait-for-nodes",
+        f"ResumeTimeout={settings.slurm.resume_timeout_seconds}",
+        f"SuspendTimeout={settings.slurm.suspend_timeout_seconds}",
+        "ResumeRate=0",
+        "SuspendRate=0",
+        *([f"SuspendExcNodes={','.join(kept)}"] if kept else []),
+        "ReturnToService=2",
+    ]
+
+
+def _confinement(site: Site) -> list[str]:
+    # A node's shape is the pool's, whatever the machine below it has.
+    shape = "SlurmdParameters=config_overrides"
+    if site.cgroup == "v2":
+        return [shape, "ProctrackType=proctrack/cgroup", "TaskPlugin=task/cgroup,task/affinity"]
+    return [shape, "ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none"]
+
+
+def _scheduling(settings: ClusterSettings) -> list[str]:
+    scheduler, priority = settings.slurm.scheduler, settings.slurm.priority
+    parameters = {
+        "bf_interval": scheduler.interval_seconds,
+        "bf_window": scheduler.window_minutes,
+        "bf_resolution": scheduler.resolution_seconds,
+        "bf_max_job_test": scheduler.max_job_test,
+        "bf_max_job_user": scheduler.max_jobs_per_user,
+        "default_queue_depth": scheduler.queue_depth,
+    }
+    settled = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return [
+        "SchedulerType=sched/backfill",
+        f"SchedulerParameters=bf_continue,{settled}",
+        "SelectType=select/cons_tres",
+        "SelectTypeParameters=CR_CPU_Memory",
+        "EnforcePartLimits=ALL",
+        "PreemptType=preempt/none",
+        "PriorityType=priority/multifactor",
+        f"PriorityDecayHalfLife={priority.half_life}",
+        f"PriorityMaxAge={priority.max_age}",
+        f"PriorityWeightFairshare={priority.fairshare}",
+        f"PriorityWeightAge={priority.age}",
+        f"PriorityWeightQOS={priority.qos}",
+        f"PriorityWeightPartition={priority.partition}",
+        f"PriorityWeightJobSize={priority.job_size}",
+    ]
+
+
+def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
+    gather = "cgroup" if site.cgroup == "v2" else "linux"
+    lines = [
+        "AccountingStorageType=accounting_storage/slurmdbd",
+        "AccountingStorageHost=slurmdbd",
+        "AccountingStorageEnforce=associations,limits,qos,safe",
+        f"JobAcctGatherType=jobacct_gather/{gather}",
+        "JobAcctGatherFrequency=30",
+    ]
+    if any(pool.gpus for pool in settings.pools.values()):
+        types = sorted({pool.gpus.type for pool in settings.pools.values() if pool.gpus})
+        tracked = ",".join(["gres/gpu", *(f"gres/gpu:{kind}" for kind in types)])
+        lines += ["GresTypes=gpu", f"AccountingStorageTRES={tracked}"]
+    return lines
+
+
+def _observation(settings: ClusterSettings) -> list[str]:
+    lines = [f"SlurmctldDebug={settings.slurm.debug}", f"SlurmdDebug={settings.slurm.debug}"]
+    if settings.monitoring.native_metrics:
+        lines.append("MetricsType=metrics/openmetrics")
+    return lines
+
+
+def _pools(settings: ClusterSettings) -> list[str]:
+    return [
+        line
+        for name, pool in sorted(settings.pools.items())
+        for line in _pool_lines(settings, name, pool)
+    ]
+
+
+def _pool_lines(settings: ClusterSettings, name: str, pool: Pool) -> Iterator[str]:
+    nodes = node_range(name, pool.max_nodes)
+    gres = f" Gres={_gres(pool.gpus)}" if pool.gpus else ""
+    features = ",".join(sorted({name, *pool.features}))
+    limit = pool.time_limit
+    yield (
+        f"NodeName={nodes} CPUs={pool.cpus} RealMemory={pool.memory_mb}{gres}"
+        f" Feature={features} State=CLOUD"
+    )
+    yield f"NodeSet={name} Nodes={nodes}"
+    yield (
+        f"PartitionName={name} Nodes={name} Default={'YES' if name == settings.default_pool else 'NO'}"
+        f" MaxTime={limit} DefaultTime={limit} DefMemPerCPU={settings.memory_per_cpu_mb(name)}"
+        f" PriorityJobFactor={pool.priority} SuspendTime={pool.idle_seconds} State=UP"
+    )
+
+
+def _gres(gpus: Gpus) -> str:
+    return f"gpu:{gpus.type}:{gpus.count}"

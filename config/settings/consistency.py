@@ -1,0 +1,270 @@
+"""Checks between the parts of the settings, as functions from a draft to mistakes.
+
+They run on whatever could be read, so that a mistake in one part hides none between others: a check
+stays silent only where its answer depends on something that could not be read.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from config.settings.accounts import NORMAL, ROOT, Account, Qos
+from config.settings.mistakes import Mistake, one_of, path_text, pick, shown
+from config.settings.part import Part
+from config.settings.pools import Pool
+from config.settings.ports import Ports
+from config.settings.slurm import Slurm
+from config.settings.tres import is_gpu
+from config.settings.users import User
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(frozen=True)
+class Group(Generic[P]):
+    """The entries of one kind: those that could be read, and the names of all that were written."""
+
+    read: Mapping[str, P]
+    names: frozenset[str]
+    whole: bool
+    """Whether `names` has them all: false where the kind itself could not be read."""
+
+    @classmethod
+    def complete(cls, entries: Mapping[str, P]) -> "Group[P]":
+        """A group without mistakes."""
+        return cls(entries, frozenset(entries), whole=True)
+
+    @property
+    def all_read(self) -> bool:
+        """Whether every entry could be read."""
+        return self.whole and self.names == self.read.keys()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Settings as far as they could be read; a part that could not is None."""
+
+    pools: Group[Pool]
+    accounts: Group[Account]
+    qos: Group[Qos]
+    users: Group[User]
+    slurm: Slurm | None
+    ports: Ports | None
+
+
+def inconsistencies(draft: Draft) -> Iterator[Mistake]:
+    """Every mistake between parts, or between the fields of one."""
+    yield from _node_counts(draft)
+    yield from _default_pools(draft)
+    yield from _node_names(draft)
+    yield from _gpu_files(draft)
+    yield from _memory(draft)
+    yield from _user_ids(draft)
+    yield from _user_accounts(draft)
+    yield from _account_tree(draft)
+    yield from _account_qos(draft)
+    yield from _gres_in_limits(draft)
+    yield from _table_sizes(draft)
+    yield from _equal_ports(draft)
+
+
+def _mistake(location: tuple[object, ...], value: object, allowed: str, fix: str) -> Mistake:
+    return Mistake(path_text(location), shown(value, location), allowed, fix)
+
+
+def _node_counts(draft: Draft) -> Iterator[Mistake]:
+    for name, pool in draft.pools.read.items():
+        if pool.min_nodes > pool.max_nodes:
+            yield _mistake(
+                ("pools", name, "min_nodes"),
+                pool.min_nodes,
+                f"at most max_nodes, which is {pool.max_nodes}",
+                f"lower min_nodes to {pool.max_nodes} or raise max_nodes to {pool.min_nodes}",
+            )
+
+
+def _default_pools(draft: Draft) -> Iterator[Mistake]:
+    first, *others = sorted(n for n, pool in draft.pools.read.items() if pool.default) or [""]
+    for name in others:
+        yield _mistake(
+            ("pools", name, "default"),
+            True,
+            f"one default pool; {first} is one already",
+            f"remove `default: true` from {name} or from {first}",
+        )
+
+
+def _node_names(draft: Draft) -> Iterator[Mistake]:
+    for name in sorted(draft.pools.names):
+        stem, dash, number = name.rpartition("-")
+        if dash and number.isdecimal() and stem in draft.pools.names:
+            yield _mistake(
+                ("pools", name),
+                name,
+                f"a name that is not that of a node: pool {stem} has nodes {stem}-1, {stem}-2, ...",
+                f"rename pool {name}, for instance to {stem}{number}",
+            )
+
+
+def _gpu_files(draft: Draft) -> Iterator[Mistake]:
+    for name, pool in draft.pools.read.items():
+        if pool.gpus and len(pool.gpus.files) != pool.gpus.count:
+            yield _mistake(
+                ("pools", name, "gpus", "device_files"),
+                list(pool.gpus.files),
+                f"one device file for each GPU; count is {pool.gpus.count}",
+                "list as many files as there are GPUs, or remove device_files",
+            )
+
+
+def _memory(draft: Draft) -> Iterator[Mistake]:
+    per_cpu = draft.slurm.default_memory_per_cpu_mb if draft.slurm else None
+    for name, pool in sorted(draft.pools.read.items()) if per_cpu else ():
+        if per_cpu and per_cpu * pool.cpus > pool.memory_mb:
+            most = pool.memory_mb // pool.cpus
+            yield _mistake(
+                ("slurm", "default_memory_per_cpu_mb"),
+                per_cpu,
+                f"at most {most}: a node of pool {name} has {pool.memory_mb} MiB "
+                f"for {pool.cpus} CPUs",
+                f"lower it to {most}, or remove it: each pool then divides its own memory",
+            )
+
+
+def _user_ids(draft: Draft) -> Iterator[Mistake]:
+    owner: dict[int, str] = {}
+    for name, user in sorted(draft.users.read.items()):
+        first = owner.setdefault(user.uid, name)
+        if first != name:
+            taken = {other.uid for other in draft.users.read.values()}
+            free = next((uid for uid in range(2000, 60_000) if uid not in taken), None)
+            yield _mistake(
+                ("users", name, "uid"),
+                user.uid,
+                f"a number from 2000 to 59999 that no other user has; {first} has this one",
+                f"give {name} another uid, for instance {free}",
+            )
+
+
+def _user_accounts(draft: Draft) -> Iterator[Mistake]:
+    if not draft.accounts.whole:
+        return
+    known = sorted(draft.accounts.names)
+    for name, user in draft.users.read.items():
+        for index, account in enumerate(user.accounts):
+            if account not in draft.accounts.names:
+                yield _mistake(
+                    ("users", name, "accounts", index),
+                    account,
+                    one_of(known),
+                    pick(account, known) if known else "add it to cluster.accounts",
+                )
+
+
+def _account_tree(draft: Draft) -> Iterator[Mistake]:
+    accounts = draft.accounts.read
+    in_cycle: set[str] = set()
+    for name, account in sorted(accounts.items()):
+        if account.parent != ROOT and account.parent not in draft.accounts.names:
+            known = sorted(draft.accounts.names - {name} | {ROOT})
+            fix = pick(account.parent, known)
+            yield _mistake(("accounts", name, "parent"), account.parent, one_of(known), fix)
+        chain = [name]
+        while chain[-1] in accounts and accounts[chain[-1]].parent not in chain:
+            chain.append(accounts[chain[-1]].parent)
+        cyclic = chain[-1] in accounts and accounts[chain[-1]].parent == name
+        if cyclic and name not in in_cycle:
+            in_cycle.update(chain)
+            yield _mistake(
+                ("accounts", name, "parent"),
+                account.parent,
+                f"a tree that ends at root; here {' -> '.join([*chain, name])}",
+                "give one of these accounts the parent root",
+            )
+
+
+def _account_qos(draft: Draft) -> Iterator[Mistake]:
+    known = sorted(draft.qos.names | {NORMAL})
+    for name, account in sorted(draft.accounts.read.items()):
+        named: list[tuple[tuple[object, ...], str]] = [
+            (("qos", index), qos) for index, qos in enumerate(account.qos)
+        ]
+        default = account.default_qos
+        if default:
+            named.append((("default_qos",), default))
+        for field, qos in named:
+            if draft.qos.whole and qos not in known:
+                yield _mistake(("accounts", name, *field), qos, one_of(known), pick(qos, known))
+        usable = _usable_qos(draft, name)
+        if default in known and usable is not None and default not in usable:
+            yield _mistake(
+                ("accounts", name, "default_qos"),
+                default,
+                f"a QOS that the account may use: {one_of(usable)}",
+                f"add {default} to cluster.accounts.{name}.qos",
+            )
+
+
+def _usable_qos(draft: Draft, name: str) -> tuple[str, ...] | None:
+    """QOS that an account may use, its own or inherited; None when that cannot be told."""
+    seen: set[str] = set()
+    while name != ROOT:
+        account = draft.accounts.read.get(name)
+        if account is None or name in seen:
+            return None
+        if account.qos:
+            return account.qos
+        seen.add(name)
+        name = account.parent
+    return (NORMAL,)
+
+
+def _gres_in_limits(draft: Draft) -> Iterator[Mistake]:
+    if not draft.pools.all_read:
+        return
+    types = sorted({pool.gpus.type for pool in draft.pools.read.values() if pool.gpus})
+    countable = ["gres/gpu", *(f"gres/gpu:{kind}" for kind in types)] if types else []
+    allowed = one_of(countable) if countable else "no gres/...: no pool has GPUs"
+    for location, tres in _tres_settings(draft):
+        for kind, count in tres.items():
+            if kind.startswith("gres/") and kind not in countable:
+                fix = f"remove {kind}"
+                if is_gpu(kind):
+                    fix += ", or give a pool such GPUs (cluster.pools.<pool>.gpus)"
+                yield _mistake(location, f"{kind}={count}", allowed, fix)
+
+
+def _tres_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[str, int]]]:
+    parts: list[tuple[tuple[object, ...], Part]] = []
+    for name, account in draft.accounts.read.items():
+        parts.append((("accounts", name, "limits"), account.limits))
+    for name, qos in draft.qos.read.items():
+        parts.append((("qos", name), qos))
+    for location, part in parts:
+        for field, value in part:
+            if isinstance(value, dict):  # a TRES is the only mapping in them
+                yield (*location, field), value
+
+
+def _table_sizes(draft: Draft) -> Iterator[Mistake]:
+    slurm = draft.slurm
+    if slurm and slurm.max_array_size > slurm.max_job_count:
+        yield _mistake(
+            ("slurm", "max_array_size"),
+            slurm.max_array_size,
+            f"at most max_job_count, which is {slurm.max_job_count}",
+            "lower max_array_size or raise max_job_count",
+        )
+
+
+def _equal_ports(draft: Draft) -> Iterator[Mistake]:
+    owner: dict[object, str] = {}
+    for name, port in draft.ports or ():
+        first = owner.setdefault(port, name)
+        if first != name:
+            yield _mistake(
+                ("ports", name),
+                port,
+                f"a port from 1 to 65535 that is not that of {first}",
+                f"give ports.{name} or ports.{first} another number",
+            )

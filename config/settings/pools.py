@@ -1,0 +1,78 @@
+"""Pools: groups of equal compute nodes, each with its partition."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from config.settings.part import Count, Many, Part, Switch, Text, Whole, without_duplicates
+from config.settings.slurm_time import TimeLimit
+
+DeviceFile = Annotated[
+    Text,
+    Field(
+        pattern=r"^/dev/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+        json_schema_extra={"allowed": "a path below /dev"},
+    ),
+]
+Feature = Annotated[
+    Text,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$",
+        json_schema_extra={"allowed": "letters, digits, '_', '.' and '-', first a letter"},
+    ),
+]
+
+
+class Gpus(Part):
+    """The GPUs of one node."""
+
+    type: Annotated[
+        Text,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$",
+            json_schema_extra={"allowed": "lower-case letters, digits, '_', '.' and '-'"},
+        ),
+    ]
+    """Name of the GPU's type; jobs ask for it with `--gres=gpu:<type>:<count>`."""
+    count: Annotated[Whole, Field(ge=1, le=64)]
+    """How many GPUs a node has."""
+    device_files: Annotated[Many[DeviceFile], AfterValidator(without_duplicates)] | None = None
+    """Device files, one for each GPU. Not set: `/dev/nvidia0` and the following."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Device files, one for each GPU, given or by default."""
+        if self.device_files is not None:
+            return self.device_files
+        return tuple(f"/dev/nvidia{index}" for index in range(self.count))
+
+
+class Pool(Part):
+    """Equal compute nodes `<pool>-1` to `<pool>-<max_nodes>`, which exist only while wanted."""
+
+    cpus: Annotated[Whole, Field(ge=1, le=1024)]
+    """CPUs of a node."""
+    memory_mb: Annotated[Whole, Field(ge=128, le=64 * 1024 * 1024)]
+    """Memory of a node that jobs may use, in MiB."""
+    gpus: Gpus | None = None
+    """GPUs of a node. Not set: none."""
+    min_nodes: Annotated[Whole, Field(ge=0, le=10000)] = 0
+    """Nodes that are kept running although no job needs them."""
+    max_nodes: Annotated[Whole, Field(ge=1, le=10000)]
+    """Most nodes at a time."""
+    idle_seconds: Annotated[Whole, Field(ge=1, le=30 * 24 * 3600)] = 300
+    """Seconds without a job after which a node above `min_nodes` goes."""
+    time_limit: TimeLimit = "1-00:00:00"
+    """Longest run time of a job, also the one that a job gets that asks for none."""
+    default: Switch = False
+    """Whether jobs that name no partition come here.
+
+    One pool at most says so; where none does, it is the first by name.
+    """
+    features: Annotated[Many[Feature], AfterValidator(without_duplicates)] = ()
+    """Features of the nodes that jobs may ask for with `--constraint`."""
+    priority: Annotated[Count, Field(le=65533)] = 1
+    """Rank of this pool's jobs among all pools, relative to the largest.
+
+    `slurm.priority.partition` is its weight.
+    """

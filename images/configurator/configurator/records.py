@@ -1,0 +1,177 @@
+"""What the accounting database should hold and what it holds, in the same terms."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from configurator import notation
+
+Value = notation.Tres | int | None
+Limits = dict[str, Value]
+
+_READ: dict[str, Callable[[str], Value]] = {
+    "GrpTRES": notation.tres,
+    "GrpTRESMins": notation.tres,
+    "MaxTRESPerJob": notation.tres,
+    "MaxTRESPerUser": notation.tres,
+    "MaxWall": notation.minutes,
+}
+
+ACCOUNT_LIMITS = {
+    # Our name, which `sacctmgr modify` takes -> the column in which `sacctmgr show` prints it.
+    "GrpTRES": "GrpTRES",
+    "GrpTRESMins": "GrpTRESMins",
+    "MaxTRESPerJob": "MaxTRES",
+    "GrpJobs": "GrpJobs",
+    "GrpSubmitJobs": "GrpSubmit",
+    "MaxJobs": "MaxJobs",
+    "MaxSubmitJobs": "MaxSubmit",
+    "MaxWall": "MaxWall",
+}
+QOS_LIMITS = {
+    "GrpTRES": "GrpTRES",
+    "GrpTRESMins": "GrpTRESMins",
+    "GrpJobs": "GrpJobs",
+    "MaxJobsPerUser": "MaxJobsPU",
+    "MaxSubmitJobsPerUser": "MaxSubmitPU",
+    "MaxTRESPerUser": "MaxTRESPU",
+    "MaxTRESPerJob": "MaxTRES",
+    "MaxWall": "MaxWall",
+}
+
+ASSOCIATION_COLUMNS = "Account,User,ParentName,Share,QOS,DefaultQOS," + ",".join(
+    ACCOUNT_LIMITS.values()
+)
+QOS_COLUMNS = "Name,Description,Priority,UsageFactor," + ",".join(QOS_LIMITS.values())
+USER_COLUMNS = "User,DefaultAccount,AdminLevel"
+ACCOUNT_COLUMNS = "Account,Description"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account of the tree."""
+
+    parent: str
+    description: str
+    fairshare: int
+    qos: frozenset[str]
+    default_qos: str
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qos:
+    """A quality of service."""
+
+    description: str
+    priority: int
+    usage_factor: float
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A user, and whether they may submit under each of their accounts."""
+
+    default_account: str
+    admin: bool
+    accounts: Mapping[str, bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Everything that the configurator takes care of."""
+
+    qos: dict[str, Qos] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+
+
+def desired(document: Mapping[str, Any]) -> Records:
+    """The records that accounting.json (version 1) asks for."""
+    if document["version"] != 1:
+        raise ValueError(f"accounting.json is version {document['version']}; this reads 1")
+    return Records(
+        qos={
+            name: Qos(
+                description=entry["description"] or name,
+                priority=entry["priority"],
+                usage_factor=entry["usage_factor"],
+                limits=_limits(entry["limits"]),
+            )
+            for name, entry in document["qos"].items()
+        },
+        accounts={
+            name: Account(
+                parent=entry["parent"],
+                description=entry["description"],
+                fairshare=entry["fairshare"],
+                qos=frozenset(entry["qos"]),
+                default_qos=entry["default_qos"],
+                limits=_limits(entry["limits"]),
+            )
+            for name, entry in document["accounts"].items()
+        },
+        users={
+            name: User(
+                default_account=entry["default_account"],
+                admin=entry["admin"],
+                accounts=dict.fromkeys(entry["accounts"], True),
+            )
+            for name, entry in document["users"].items()
+        },
+    )
+
+
+Rows = Iterable[Mapping[str, str]]
+
+
+def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Records:
+    """The records that sacctmgr printed, as rows by column."""
+    descriptions = {row["Account"]: row["Description"] for row in accounts}
+    rows = list(associations)
+    memberships: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        if row["User"]:
+            # A membership that was taken back keeps its records, but takes no job.
+            memberships.setdefault(row["User"], {})[row["Account"]] = row["MaxSubmit"] != "0"
+    return Records(
+        qos={
+            row["Name"]: Qos(
+                description=row["Description"],
+                priority=int(row["Priority"] or 0),
+                usage_factor=float(row["UsageFactor"] or 1),
+                limits=_printed(row, QOS_LIMITS),
+            )
+            for row in qos
+        },
+        accounts={
+            row["Account"]: Account(
+                parent=row["ParentName"],
+                description=descriptions.get(row["Account"], ""),
+                fairshare=int(row["Share"] or 1),
+                qos=frozenset(filter(None, row["QOS"].split(","))),
+                default_qos=row["DefaultQOS"],
+                limits=_printed(row, ACCOUNT_LIMITS),
+            )
+            for row in rows
+            if not row["User"] and row["Account"] != "root"
+        },
+        users={
+            row["User"]: User(
+                default_account=row["DefaultAccount"],
+                admin=row["AdminLevel"] == "Administrator",
+                accounts=memberships.get(row["User"], {}),
+            )
+            for row in users
+            if row["User"] != "root"
+        },
+    )
+
+
+def _limits(texts: Mapping[str, str | None]) -> Limits:
+    return {name: _READ.get(name, notation.count)(text or "") for name, text in texts.items()}
+
+
+def _printed(row: Mapping[str, str], columns: Mapping[str, str]) -> Limits:
+    return {name: _READ.get(name, notation.count)(row[column]) for name, column in columns.items()}

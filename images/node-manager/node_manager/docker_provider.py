@@ -1,0 +1,313 @@
+"""The Docker platform: a node is a container on this engine.
+
+The container's shape (names, labels, capabilities, limits) is in `_Recipe`; the calls to the engine
+are in `DockerProvider`. It uses the low-level client: creating a node takes three requests.
+"""
+
+import io
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig, NetworkingConfig
+from docker.utils import kwargs_from_env
+from requests.exceptions import RequestException
+
+from node_manager.fleet import DockerSettings, Fleet, Gpus
+from node_manager.provider import (
+    Instance,
+    InstanceState,
+    LaunchFailure,
+    LaunchRequest,
+    LaunchResult,
+    ProviderUnavailable,
+    TerminateResult,
+)
+
+LABEL_CLUSTER = "hpc-stack.cluster"
+LABEL_POOL = "hpc-stack.pool"
+LABEL_NODE = "hpc-stack.node"
+
+KEY_PATH = "etc/slurm/slurm.key"
+# slurmd and its steps need something besides what jobs may ask for.
+MEMORY_ON_TOP = 256 << 20
+# Two cores bear about eight containers a second, four at a time (measured); more only queue.
+WORKERS = 8
+REQUEST_TIMEOUT = 60
+CONFLICT, NOT_FOUND = 409, 404
+
+# The engine's words. "created" is what a crash between create and start leaves: nobody starts it.
+_STATES = {
+    "created": InstanceState.EXITED,
+    "restarting": InstanceState.STARTING,
+    "running": InstanceState.RUNNING,
+    "paused": InstanceState.RUNNING,
+    "removing": InstanceState.STOPPING,
+    "exited": InstanceState.EXITED,
+    "dead": InstanceState.EXITED,
+}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class DockerProvider:
+    """NodeProvider for one engine. Makes no container its own that lacks this cluster's label."""
+
+    def __init__(self, fleet: Fleet, key: Path, client: docker.APIClient | None = None) -> None:
+        """`key`: the file with the cluster's slurm.key. Raises ProviderUnavailable."""
+        if fleet.docker is None:
+            raise ValueError("the fleet has no Docker settings")
+        self._cluster = fleet.cluster
+        self._recipe = _Recipe(fleet.cluster, fleet.docker)
+        self._key = key
+        try:
+            self._client = client or docker.APIClient(
+                **kwargs_from_env(), version="auto", timeout=REQUEST_TIMEOUT, num_pools=WORKERS
+            )
+        except DockerException as error:
+            raise ProviderUnavailable(_one_line(error)) from error
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="docker")
+
+    @property
+    def batch(self) -> int:
+        """One for each thread: about a second's work."""
+        return WORKERS
+
+    def list_instances(self) -> Sequence[Instance]:
+        """One request. The cluster's service containers lack the node label and are not listed."""
+        labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_NODE]
+        try:
+            found = self._client.containers(all=True, filters={"label": labels})
+        except (DockerException, RequestException) as error:
+            raise ProviderUnavailable(_one_line(error)) from error
+        return [_instance(container) for container in found]
+
+    def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
+        """In parallel, each by `_launch_one`."""
+        try:
+            key = _key_archive(self._key.read_bytes())
+        except OSError as error:
+            failure = LaunchFailure(
+                code="no_key", message=f"{self._key}: {error.strerror}", retryable=False
+            )
+            return [LaunchResult(node=request.node, failure=failure) for request in requests]
+        return self._in_parallel(lambda request: self._launch_one(request, key), requests)
+
+    def terminate(self, instances: Sequence[Instance]) -> Sequence[TerminateResult]:
+        """In parallel. A container that is gone, or going, counts as terminated."""
+        return self._in_parallel(self._terminate_one, instances)
+
+    def last_words(self, instance: Instance) -> str:
+        """The last lines of the container's log."""
+        try:
+            # The stubs do not know that without stream=True the answer is bytes.
+            text: Any = self._client.logs(instance.provider_id, tail=5)
+        except (DockerException, RequestException):
+            return ""
+        return bytes(text).decode(errors="replace").strip()
+
+    def _in_parallel(
+        self, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Sequence[Result]:
+        return list(self._threads.map(work, items))
+
+    def _launch_one(self, request: LaunchRequest, key: bytes) -> LaunchResult:
+        try:
+            made = self._create_or_adopt(request)
+            if made.running:
+                return LaunchResult(node=request.node, provider_id=made.container)
+            try:
+                self._client.put_archive(made.container, "/", key)
+                self._client.start(made.container)
+            except (DockerException, RequestException):
+                self._remove(made.container)
+                raise
+        except _NameTaken as error:
+            failure = LaunchFailure(code="name_taken", message=str(error), retryable=False)
+        except (DockerException, RequestException) as error:
+            failure = _failure(error)
+        else:
+            return LaunchResult(node=request.node, provider_id=made.container)
+        return LaunchResult(node=request.node, failure=failure)
+
+    def _create_or_adopt(self, request: LaunchRequest) -> "_Made":
+        name = self._recipe.name(request.node)
+        try:
+            return _Made(self._create(name, request), running=False)
+        except APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+        state = self._own(name)
+        if state is not None:
+            if state.running:
+                return state
+            self._client.remove_container(state.container, force=True, v=True)
+        return _Made(self._create(name, request), running=False)
+
+    def _create(self, name: str, request: LaunchRequest) -> str:
+        made: dict[str, Any] = self._client.create_container(
+            name=name, **self._recipe.arguments(self._client, request)
+        )
+        return str(made["Id"])
+
+    def _own(self, name: str) -> "_Made | None":
+        """The container of that name, if it is this cluster's; None when it has gone meanwhile."""
+        try:
+            found = self._client.inspect_container(name)
+        except NotFound:
+            return None
+        labels = found["Config"].get("Labels") or {}
+        if labels.get(LABEL_CLUSTER) != self._cluster or LABEL_NODE not in labels:
+            raise _NameTaken(f"a container {name} exists that is not a node of this cluster")
+        return _Made(found["Id"], running=found["State"]["Status"] == "running")
+
+    def _terminate_one(self, instance: Instance) -> TerminateResult:
+        try:
+            self._client.remove_container(instance.provider_id, force=True, v=True)
+        except NotFound:
+            pass
+        except APIError as error:
+            if error.status_code != CONFLICT:  # its removal is in progress
+                return TerminateResult(instance=instance, error=_one_line(error))
+        except (DockerException, RequestException) as error:
+            return TerminateResult(instance=instance, error=_one_line(error))
+        return TerminateResult(instance=instance)
+
+    def _remove(self, container: str) -> None:
+        """Best effort: what stays behind is listed as exited and replaced at the next launch."""
+        try:
+            self._client.remove_container(container, force=True, v=True)
+        except (DockerException, RequestException):
+            return
+
+
+class _NameTaken(Exception):
+    """A stranger's container has the node's name."""
+
+
+class _Made:
+    """A container of ours, made now or before."""
+
+    def __init__(self, container: str, *, running: bool) -> None:
+        self.container = container
+        self.running = running
+
+
+class _Recipe:
+    """What a node's container is. Never privileged, never SYS_ADMIN: slurmd needs neither."""
+
+    def __init__(self, cluster: str, settings: DockerSettings) -> None:
+        self._cluster = cluster
+        self._settings = settings
+
+    def name(self, node: str) -> str:
+        return f"hpc-{self._cluster}-{node}"
+
+    def arguments(self, client: docker.APIClient, request: LaunchRequest) -> dict[str, Any]:
+        """Keyword arguments of APIClient.create_container, besides the name."""
+        settings = self._settings
+        # The stubs take EndpointConfig for the whole mapping of networks.
+        endpoint: Any = {settings.network: client.create_endpoint_config(aliases=[request.node])}
+        return {
+            "image": settings.image,
+            "hostname": request.node,
+            "environment": {
+                "SLURM_NODE_NAME": request.node,
+                "SLURM_CONTROLLER": settings.controller,
+            },
+            "labels": {
+                **settings.labels,
+                LABEL_CLUSTER: self._cluster,
+                LABEL_POOL: request.pool.name,
+                LABEL_NODE: request.node,
+            },
+            "host_config": client.create_host_config(**self._host(request)),
+            "networking_config": NetworkingConfig(endpoint),
+        }
+
+    def _host(self, request: LaunchRequest) -> dict[str, Any]:
+        pool = request.pool
+        binds = {
+            volume.source: {"bind": volume.target, "mode": "ro" if volume.read_only else "rw"}
+            for volume in self._settings.volumes
+        }
+        host: dict[str, Any] = {
+            "init": True,
+            "network_mode": self._settings.network,
+            "restart_policy": {"Name": "no"},
+            "nano_cpus": pool.cpus * 1_000_000_000,
+            "mem_limit": (pool.memory_mb << 20) + MEMORY_ON_TOP,
+            "log_config": LogConfig(type="local", config={"max-size": "5m", "max-file": "2"}),
+            "cap_add": ["SYS_NICE"],  # task/affinity
+        }
+        if self._settings.cgroup == "v2":
+            # slurmd makes its jobs' cgroups below its own, and filters devices by BPF programs.
+            host["cgroupns"] = "host"
+            host["cap_add"] = ["BPF", "NET_ADMIN", "SYS_NICE"]
+            binds["/sys/fs/cgroup"] = {"bind": "/sys/fs/cgroup", "mode": "rw"}
+        host["binds"] = binds
+        return host | (_devices(pool.gpus) if pool.gpus else {})
+
+
+def _devices(gpus: Gpus) -> dict[str, Any]:
+    """NVIDIA's files come through its runtime, with driver libraries; others as they are."""
+    if all(file.startswith("/dev/nvidia") for file in gpus.device_files):
+        return {"device_requests": [DeviceRequest(count=gpus.count, capabilities=[["gpu"]])]}
+    return {"devices": [f"{file}:{file}:rwm" for file in gpus.device_files]}
+
+
+def _instance(container: Mapping[str, Any]) -> Instance:
+    labels = container["Labels"]
+    status = str(container.get("Status", ""))
+    detail = "never been started" if container["State"] == "created" else _without_age(status)
+    return Instance(
+        node=labels[LABEL_NODE],
+        provider_id=container["Id"],
+        pool=labels.get(LABEL_POOL, ""),
+        state=_STATES.get(container["State"], InstanceState.STARTING),
+        created_at=float(container["Created"]),
+        detail=detail,
+    )
+
+
+def _without_age(status: str) -> str:
+    """ "Exited (137) 3 seconds ago" without the part that changes."""
+    head, bracket, _ = status.partition(")")
+    return f"{head}{bracket}".lower() if bracket else status.lower()
+
+
+def _failure(error: Exception) -> LaunchFailure:
+    """Tell what a person must fix from what may be over in a moment."""
+    text = _one_line(error)
+    if isinstance(error, ImageNotFound):
+        return LaunchFailure(code="no_image", message=text, retryable=False)
+    if isinstance(error, APIError):
+        if "could not select device driver" in text or "no such file or directory" in text:
+            return LaunchFailure(code="no_device", message=text, retryable=False)
+        if "no space left" in text:
+            return LaunchFailure(code="no_space", message=text, retryable=False)
+        if error.status_code == NOT_FOUND:
+            return LaunchFailure(code="not_found", message=text, retryable=False)
+        return LaunchFailure(code=f"http_{error.status_code}", message=text, retryable=True)
+    return LaunchFailure(code="no_engine", message=text, retryable=True)
+
+
+def _one_line(error: Exception) -> str:
+    text = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
+    return " ".join(str(text).split())
+
+
+def _key_archive(key: bytes) -> bytes:
+    """The key as the tar archive that put_archive takes: root's, and nobody else may read it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(KEY_PATH)
+        entry.size = len(key)
+        entry.mode = 0o400
+        archive.addfile(entry, io.BytesIO(key))
+    return buffer.getvalue()

@@ -1,0 +1,184 @@
+"""Slurm's words for a node's state, each named once, and how `scontrol show nodes --json` is read.
+
+What the states mean for machines is decided in decide.py. Words and fields: Slurm 26.05,
+data_parser v0.0.45 (slurm/slurm.h, NODE_STATE_*).
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class BaseState(StrEnum):
+    """Exactly one of these is in a node's state list."""
+
+    ALLOCATED = "ALLOCATED"
+    DOWN = "DOWN"
+    ERROR = "ERROR"
+    FUTURE = "FUTURE"
+    IDLE = "IDLE"
+    MIXED = "MIXED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Flag(StrEnum):
+    """Any number of these may be in a node's state list."""
+
+    BLOCKED = "BLOCKED"
+    CLOUD = "CLOUD"
+    COMPLETING = "COMPLETING"
+    DRAIN = "DRAIN"
+    DYNAMIC_FUTURE = "DYNAMIC_FUTURE"
+    DYNAMIC_NORM = "DYNAMIC_NORM"
+    FAIL = "FAIL"
+    INVALID_REG = "INVALID_REG"
+    MAINTENANCE = "MAINTENANCE"
+    NOT_RESPONDING = "NOT_RESPONDING"
+    PLANNED = "PLANNED"
+    POWER_DOWN = "POWER_DOWN"  # asked for, not begun
+    POWER_DRAIN = "POWER_DRAIN"
+    POWER_UP = "POWER_UP"  # asked for, not begun
+    POWERED_DOWN = "POWERED_DOWN"
+    POWERING_DOWN = "POWERING_DOWN"
+    POWERING_UP = "POWERING_UP"
+    REBOOT_CANCELED = "REBOOT_CANCELED"
+    REBOOT_ISSUED = "REBOOT_ISSUED"
+    REBOOT_REQUESTED = "REBOOT_REQUESTED"
+    RESERVED = "RESERVED"
+
+
+class NodeUpdate(StrEnum):
+    """The values of `scontrol update nodename=... state=` that the manager uses."""
+
+    DOWN = "DOWN"
+    DRAIN = "DRAIN"
+    POWER_DOWN_FORCE = "POWER_DOWN_FORCE"
+    POWER_UP = "POWER_UP"
+    RESUME = "RESUME"
+
+
+# What slurmctld and slurmd write themselves when they take a node out of service. A fresh machine
+# may cure each of them. Everything else is an admin's doing. (Who set a reason does not tell:
+# `docker exec slurmctld scontrol` runs as user slurm, as slurmctld itself does.)
+SLURM_REASONS = (
+    "Not responding",
+    "ResumeTimeout reached",
+    "Node unexpectedly rebooted",
+    "Kill task failed",
+    "Prolog error",
+    "Epilog error",
+    "Duplicate jobid",
+    "batch job complete failure",
+    "Low RealMemory",
+    "Low socket*core*thread count",
+    "Low CPUs",
+    "Low TmpDisk",
+    "gres/",
+    "SlurmdSpoolDir is full",
+    "reboot timed out",
+)
+
+_BASE = {state.value: state for state in BaseState}
+_FLAGS = {flag.value: flag for flag in Flag}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmNode:
+    """One node as slurmctld sees it. `alloc_cpus` counts what jobs hold, also while it boots."""
+
+    name: str
+    base: BaseState
+    flags: frozenset[Flag]
+    reason: str = ""
+    partitions: tuple[str, ...] = ()
+    alloc_cpus: int = 0
+
+    def has(self, *flags: Flag) -> bool:
+        """Whether any of the flags is set."""
+        return not self.flags.isdisjoint(flags)
+
+    @property
+    def off(self) -> bool:
+        """No machine is wanted: powered down, on its way there, or not in use at all."""
+        if self.has(Flag.POWERING_DOWN) or self.base is BaseState.FUTURE:
+            return True
+        return self.has(Flag.POWERED_DOWN) and not self.has(Flag.POWERING_UP) and not self.claimed
+
+    @property
+    def claimed(self) -> bool:
+        """A job was given this node, and slurmctld's next power tick will say POWERING_UP.
+
+        That tick is up to a second away. A slurmd that registers before it is welcome (26.05:
+        measured), so nobody has to wait for it.
+        """
+        return (
+            self.has(Flag.POWERED_DOWN)
+            and not self.has(Flag.POWERING_UP, Flag.POWERING_DOWN, Flag.COMPLETING)
+            and self.alloc_cpus > 0
+            and not self.out_of_service
+        )
+
+    @property
+    def booting(self) -> bool:
+        """slurmctld waits for this node to register, or will in a moment."""
+        return self.has(Flag.POWERING_UP, Flag.POWERED_DOWN) and not self.off
+
+    @property
+    def out_of_service(self) -> bool:
+        """No job will be started here, by somebody's or Slurm's own decision."""
+        return self.base is BaseState.DOWN or self.has(Flag.DRAIN, Flag.FAIL)
+
+    @property
+    def registered(self) -> bool:
+        """slurmd is there and answers: a job that has this node need not wait for it."""
+        return not (
+            self.off
+            or self.base is BaseState.DOWN
+            or self.has(Flag.POWERING_UP, Flag.POWERED_DOWN, Flag.NOT_RESPONDING)
+        )
+
+    @property
+    def busy(self) -> bool:
+        """A job is here, or has not quite gone."""
+        return self.alloc_cpus > 0 or self.has(Flag.COMPLETING)
+
+
+class StateError(ValueError):
+    """scontrol's answer is not what this module reads."""
+
+
+def parse_nodes(text: str) -> dict[str, SlurmNode]:
+    """Read `scontrol show nodes --json`. Raises StateError.
+
+    Unknown keys and state words are ignored: a newer Slurm may add some.
+    """
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StateError(f"scontrol's answer is not JSON: {error}") from error
+    nodes = document.get("nodes") if isinstance(document, dict) else None
+    if not isinstance(nodes, list):
+        raise StateError('scontrol\'s answer has no list "nodes"')
+    parsed = [_node(node) for node in nodes]
+    return {node.name: node for node in parsed}
+
+
+def _node(document: Any) -> SlurmNode:
+    if not isinstance(document, Mapping) or not isinstance(document.get("name"), str):
+        raise StateError('a node in scontrol\'s answer has no "name"')
+    words = _words(document.get("state"))
+    cpus = document.get("alloc_cpus", 0)
+    return SlurmNode(
+        name=document["name"],
+        base=next((_BASE[word] for word in words if word in _BASE), BaseState.UNKNOWN),
+        flags=frozenset(_FLAGS[word] for word in words if word in _FLAGS),
+        reason=str(document.get("reason") or ""),
+        partitions=tuple(_words(document.get("partitions"))),
+        alloc_cpus=cpus if isinstance(cpus, int) else 0,
+    )
+
+
+def _words(value: object) -> Collection[str]:
+    return [str(word) for word in value] if isinstance(value, list) else []

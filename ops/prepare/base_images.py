@@ -1,0 +1,126 @@
+"""Step 5: the images that ours are built from and run with: what is there, else pulled, else
+built here.
+
+What is built here has the same name and tag, so that nothing else has to know
+(offline/README.md), and a label.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ops.prepare.debian_packages import debian_mirror, install
+from ops.prepare.machine import Machine
+from ops.prepare.steps import Ended, ProblemError, Step, ask, cache, run
+
+DEBIAN = "debian:forky-slim"
+MYSQL = "mysql:9.7"
+IMAGES = (DEBIAN, MYSQL)  # in this order: the second is built from the first
+LABEL = "hpc-stack.stand-in"
+PULL_SECONDS = 1800.0
+SILENT_SECONDS = 45.0  # an engine gives up on a registry that does not answer after some 15 s a try
+BUILD_SECONDS = 1800.0
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def ensure_images(checkout: Path, machine: Machine, retry: bool) -> dict[str, str]:
+    """Makes sure of the images; returns "original" or "stand-in" for each. Raises ProblemError."""
+    here = present(IMAGES)
+    for image in IMAGES:
+        if not needs_pull(here.get(image, ""), retry):
+            continue
+        step = Step(f"image {image}")
+        step.begin("pulling")
+        reason = pull(step, image)
+        if not reason:
+            step.end("pulled")
+            here[image] = "original"
+        elif here.get(image):
+            step.end("still the one that was built here", reason)
+        else:
+            step.note(f"building it here ({reason})")
+            BUILDERS[image](step, checkout, machine)
+            step.end("built here", reason)
+            here[image] = "stand-in"
+    return here
+
+
+def needs_pull(found: str, retry: bool) -> bool:
+    """Whether to ask the registry: the image is missing, or is a stand-in and originals are
+    wanted."""
+    return not found or (found == "stand-in" and retry)
+
+
+def present(images: tuple[str, ...]) -> dict[str, str]:
+    """The images that the engine has, and which they are."""
+    form = "{{json .RepoTags}}\t{{json .Config.Labels}}"
+    return parse_present(
+        ask(["docker", "image", "inspect", "--format", form, *images]).output, images
+    )
+
+
+def parse_present(output: str, images: tuple[str, ...]) -> dict[str, str]:
+    """Reads `docker image inspect`, which complains about those that are missing in lines of
+    their own."""
+    found = {}
+    for line in output.splitlines():
+        if line.startswith("["):
+            tags, _, labels = line.partition("\t")
+            kind = "stand-in" if LABEL in (json.loads(labels) or {}) else "original"
+            found.update({tag: kind for tag in json.loads(tags) if tag in images})
+    return found
+
+
+def pull(step: Step, image: str) -> str:
+    """Pulls the image; returns why it could not be, or ""."""
+    ended = run(
+        step, ["docker", "pull", image], timeout=PULL_SECONDS, first_output_within=SILENT_SECONDS
+    )
+    if ended.status == 0:
+        return ""
+    return ended.output.splitlines()[-1][:160] if ended.output else "the registry does not answer"
+
+
+def build_debian(step: Step, checkout: Path, machine: Machine) -> None:
+    """From a Debian mirror, by debootstrap, which needs root."""
+    how = "Pull it where there is a registry and bring it here (docker save, docker load)"
+    if not machine.root or machine.system != "Linux":
+        raise ProblemError(
+            f"{DEBIAN} cannot be pulled; to build it from a Debian mirror, root is needed:\n"
+            f"    sudo {sys.executable} {checkout}/offline/images/debian/build.py {DEBIAN}\n"
+            f"{how}, or run that."
+        )
+    if not shutil.which("debootstrap"):
+        if not machine.installs_packages:
+            raise ProblemError(
+                f"{DEBIAN} cannot be pulled, and debootstrap is missing. {how}, or install it."
+            )
+        install(step, ["debootstrap"], machine)
+    command = [sys.executable, str(checkout / "offline/images/debian/build.py"), DEBIAN]
+    command += ["--mirror", debian_mirror(), "--scratch", str(cache() / "images")]
+    must(run(step, command, timeout=BUILD_SECONDS), DEBIAN)
+
+
+def build_mysql(step: Step, checkout: Path, _machine: Machine) -> None:
+    """From Debian's packages, in an image build like any other."""
+    command = ["docker", "build", "--tag", MYSQL, "--label", f"{LABEL}=offline/images/mysql"]
+    command += ["--build-arg", f"BASE={DEBIAN}", str(checkout / "offline/images/mysql")]
+    for name in PROXY_VARIABLES:
+        if os.environ.get(name):
+            command += ["--build-arg", f"{name}={os.environ[name]}"]
+    must(run(step, command, timeout=BUILD_SECONDS), MYSQL)
+
+
+def must(ended: Ended, image: str) -> None:
+    """Raises ProblemError when a build failed."""
+    if ended.status != 0:
+        raise ProblemError(f"{image} could neither be pulled nor built:\n{ended.tail()}")
+
+
+BUILDERS: Mapping[str, Callable[[Step, Path, Machine], None]] = {
+    DEBIAN: build_debian,
+    MYSQL: build_mysql,
+}

@@ -1,0 +1,33 @@
+"""`make shell`: a shell on the login node, as an ordinary user (AS=NAME for another one)."""
+
+import os
+import sys
+
+from ops.containers import containers, login_container, users
+from ops.stack import StackProblemError, open_stack, run_command
+
+
+def main() -> None:
+    """`shell.py STACK [USER] [COMMAND]`; the default user is the one with the lowest uid."""
+    stack, user, command, *_ = [*sys.argv[1:], "", "", ""]
+    outputs = open_stack(stack or "local").outputs()
+    cluster = outputs["cluster"].value if "cluster" in outputs else ""
+    if not any(c.service == "login" and c.state == "running" for c in containers(cluster)):
+        raise StackProblemError("The cluster is not running. Fix: make up")
+    known = users(cluster)
+    user = user or known[0]
+    if user not in known:
+        raise StackProblemError(
+            f"There is no user {user}. Allowed: {', '.join(known)}.\n"
+            f"Fix: choose one of them, or add the user to Pulumi.{stack or 'local'}.yaml"
+        )
+    terminal = ["-t"] if sys.stdin.isatty() else []
+    run = ["-c", command] if command else []
+    os.execvp(
+        "docker",
+        ["docker", "exec", "-i", *terminal, login_container(cluster), "runuser", "-l", user, *run],
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

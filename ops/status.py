@@ -1,0 +1,83 @@
+"""`make status`: services, nodes, queue and addresses of the cluster, in one screen."""
+
+import subprocess
+import sys
+
+from ops.containers import Container, containers, login_container
+from ops.stack import StackProblemError, open_stack, run_command
+
+_REPORT = """
+sinfo --format='%12P %.6a %.6D %.10T %N' --states=all
+if sinfo -R --noheader | grep -q .; then echo; sinfo -R --format='%30N %E'; fi
+echo
+squeue --format='%.10i %10P %12j %8u %10a %.8T %.10M %.5D %R' | head -16
+"""
+
+
+def report(stack_name: str) -> str:
+    """The whole screen; raises StackProblemError where there is no cluster."""
+    outputs = {name: output.value for name, output in open_stack(stack_name).outputs().items()}
+    if "cluster" not in outputs:
+        raise StackProblemError(f"Stack {stack_name} has no cluster yet. Fix: make up")
+    cluster = outputs["cluster"]
+    found = containers(cluster)
+    services = [c for c in found if c.service]
+    if not any(c.state == "running" for c in services):
+        return f"Cluster {cluster} is stopped; its data is kept. Start it: make up"
+    sections = [
+        (f"Cluster {cluster}", _services(services)),
+        ("Partitions, nodes and queue", _inside(login_container(cluster), _REPORT)),
+        ("Node manager", _node_manager(services) + _nodes(found)),
+        ("How jobs are confined", _confinement()),
+        ("Addresses", f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}"),
+    ]
+    return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in sections)
+
+
+def _services(services: list[Container]) -> str:
+    return "\n".join(
+        f"{c.service or '':14}{c.status}" for c in sorted(services, key=lambda c: c.service or "")
+    )
+
+
+def _nodes(found: list[Container]) -> str:
+    nodes = sorted(c.node for c in found if c.node and c.state == "running")
+    return f"containers of nodes: {', '.join(nodes) if nodes else 'none; they come with jobs'}"
+
+
+def _node_manager(services: list[Container]) -> str:
+    name = next((c.name for c in services if c.service == "node-manager"), None)
+    return _inside(name, "python3 -m node_manager status") + "\n" if name else ""
+
+
+def _inside(container: str, command: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", container, "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (done.stdout or done.stderr).rstrip()
+
+
+def _confinement() -> str:
+    version = subprocess.run(
+        ["docker", "info", "--format", "{{.CgroupVersion}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    if version == "2":
+        return "cgroup v2: each job is held to its cores, memory and devices"
+    return (
+        "cgroup v1: a node is held to its size as a whole, jobs on one node are not held apart\n"
+        "(an unprivileged slurmd needs cgroup v2 for that)"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    run_command(lambda: print(report(sys.argv[1] if len(sys.argv) > 1 else "local")))

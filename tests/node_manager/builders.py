@@ -1,0 +1,85 @@
+"""Short ways to write down fleets, Slurm nodes and machines in these tests."""
+
+from typing import Any
+
+from node_manager.fleet import Fleet, Pool, parse_fleet
+from node_manager.provider import Instance, InstanceState
+from node_manager.slurm_state import BaseState, Flag, SlurmNode
+
+NOW = 1_800_000_000.0
+
+
+def fleet_document(**changes: Any) -> dict[str, Any]:
+    """A complete fleet.json; keyword arguments replace top-level keys."""
+    document: dict[str, Any] = {
+        "version": 1,
+        "cluster": "local",
+        "provider": "docker",
+        "slurm": {"resume_timeout_seconds": 120, "suspend_timeout_seconds": 30},
+        "pools": [
+            {
+                "name": "cpu",
+                "min_nodes": 0,
+                "max_nodes": 4,
+                "cpus": 2,
+                "memory_mb": 2000,
+                "gpus": None,
+            }
+        ],
+        "docker": {
+            "image": "hpc-stack/slurmd:x",
+            "network": "hpc-local_cluster",
+            "controller": "slurmctld:6817",
+            "volumes": [{"source": "home", "target": "/home", "read_only": False}],
+            "cgroup": "v1",
+            "labels": {"team": "a"},
+        },
+    }
+    return document | changes
+
+
+def make_fleet(*, max_nodes: int = 4, min_nodes: int = 0) -> Fleet:
+    pool = {
+        "name": "cpu",
+        "min_nodes": min_nodes,
+        "max_nodes": max_nodes,
+        "cpus": 1,
+        "memory_mb": 500,
+        "gpus": None,
+    }
+    return parse_fleet(fleet_document(pools=[pool]))
+
+
+def make_pool() -> Pool:
+    return make_fleet().pools[0]
+
+
+def make_node(name: str, state: str, reason: str = "", alloc_cpus: int = 0) -> SlurmNode:
+    """A node from words as `scontrol show node` prints them, for instance "IDLE+CLOUD"."""
+    words = state.split("+")
+    return SlurmNode(
+        name=name,
+        base=BaseState(words[0]),
+        flags=frozenset(Flag(word) for word in words[1:]),
+        reason=reason,
+        partitions=("cpu",),
+        alloc_cpus=alloc_cpus,
+    )
+
+
+def make_instance(
+    node: str,
+    state: InstanceState = InstanceState.RUNNING,
+    *,
+    provider_id: str | None = None,
+    created_at: float = NOW - 10,
+    detail: str = "",
+) -> Instance:
+    return Instance(
+        node=node,
+        provider_id=provider_id or f"id-{node}",
+        pool="cpu",
+        state=state,
+        created_at=created_at,
+        detail=detail,
+    )
