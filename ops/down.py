@@ -1,64 +1,54 @@
 """`make down`: stop the cluster and keep its data. `make clean` (with --data): remove that too."""
 
-import shutil
 import sys
 
-from pulumi import automation as auto
-
-from ops.environment import CHECKOUT, STATE_NAME
 from ops.progress import Progress, say
-from ops.stack import StackProblemError, open_stack, run_command, urn
+from ops.stack import Stack, StackProblem, open_stack, run_command
 
 
-def down(stack_name: str) -> None:
+def down(stack: Stack) -> None:
     """Remove services, nodes and network; volumes, secrets and images stay."""
-    stack = open_stack(stack_name)
-    cluster = _cluster(stack)
-    if cluster is None:
-        say("There is no cluster to stop.")
+    cluster = stack.outputs().get("cluster")
+    services = cluster and stack.urn(cluster, "services")
+    if not services or services not in stack.resources():
+        say("There is no running cluster to stop.")
         return
-    _destroy(stack, target=[urn(stack_name, cluster, "services")])
+    _destroy(stack, "down", "--target", services)
     say(f"The cluster {cluster} is stopped. Its data is kept: `make up` brings it back.")
 
 
-def clean(stack_name: str) -> None:
+def clean(stack: Stack) -> None:
     """Remove everything of the stack: also homes, queue, accounting records and secrets."""
-    stack = open_stack(stack_name)
-    cluster = _cluster(stack)
+    cluster = stack.outputs().get("cluster")
     if cluster and sys.stdin.isatty():
         say(f"This removes cluster {cluster} with all homes, jobs and accounting records.")
         if input(f"Type {cluster} to go on: ").strip() != cluster:
-            raise StackProblemError("Nothing was removed.")
-    if cluster:
+            raise StackProblem("Nothing was removed.")
+    if stack.resources():
         # Data is protected from a plain `pulumi destroy`; who comes here means it.
-        stack._run_pulumi_cmd_sync(["state", "unprotect", "--all", "--yes"])
-        _destroy(stack)
-        (CHECKOUT / STATE_NAME / f"first-job-{cluster}").unlink(missing_ok=True)
-    stack.workspace.remove_stack(stack_name)
-    say(f"Stack {stack_name} is removed. Images stay for the next `make up`.")
+        stack.pulumi("state", "unprotect", "--all", "--yes")
+        _destroy(stack, "clean")
+    if cluster:
+        (stack.state / f"first-job-{cluster}").unlink(missing_ok=True)
+    # The file with the settings stays: it is the user's.
+    stack.pulumi("stack", "rm", "--yes", "--preserve-config")
+    say(f"Stack {stack.name} is removed. Images stay for the next `make up`.")
 
 
-def _cluster(stack: auto.Stack) -> str | None:
-    cluster = stack.outputs().get("cluster")
-    return str(cluster.value) if cluster else None
-
-
-def _destroy(stack: auto.Stack, target: list[str] | None = None) -> None:
-    progress = Progress()
-    try:
-        stack.destroy(on_event=progress, target=target, suppress_outputs=True)
-    except auto.ConcurrentUpdateError:
-        raise
-    except auto.CommandError as failure:
-        raise StackProblemError("\n".join(progress.problems) or str(failure)) from None
+def _destroy(stack: Stack, name: str, *options: str) -> None:
+    progress = Progress(name)
+    if not stack.change(progress, "destroy", *options):
+        raise StackProblem("\n".join(progress.problems))
 
 
 def main() -> None:
     """`down.py [STACK] [--data]`."""
     names = [word for word in sys.argv[1:] if word != "--data"] or ["local"]
-    if not shutil.which("docker"):
-        raise StackProblemError("Docker is not on PATH, so nothing of the cluster can be running.")
-    (clean if "--data" in sys.argv else down)(names[0])
+    stack = open_stack(names[0])
+    if "--data" in sys.argv:
+        clean(stack)
+    else:
+        down(stack)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ops.containers import run_as
 from ops.progress import say
-from ops.stack import StackProblemError
+from ops.stack import StackProblem
 
 _SUBMIT = """
 set -e
@@ -47,11 +47,11 @@ def run_first_job(cluster: str, user: str) -> FirstJob:
     say(f"[up] first job: an MPI program over two new nodes, as {user} ...")
     job = _as(cluster, user, _SUBMIT).split(";")[0].strip()
     if not re.fullmatch(r"\d+", job):
-        raise StackProblemError(f"The first job was not accepted: {job}")
+        raise StackProblem(f"The first job was not accepted: {job}")
     output = _as(cluster, user, _WAIT.format(job=job))
     record = _as(cluster, user, _RECORD.format(job=job)).strip()
     if not record.startswith("COMPLETED") or "pi = 3.14159" not in output:
-        raise StackProblemError(
+        raise StackProblem(
             f"The first job did not succeed.\n  output: {output}\n  record: {record}\n"
             "Fix: see `make status`, then `make up` again"
         )
@@ -62,7 +62,7 @@ def run_first_job(cluster: str, user: str) -> FirstJob:
 def _as(cluster: str, user: str, command: str) -> str:
     done = run_as(cluster, user, command)
     if done.returncode:
-        raise StackProblemError(
+        raise StackProblem(
             f"The first job failed: {(done.stderr or done.stdout).strip()}\n"
             "Fix: see `make status`, then `make up` again"
         )

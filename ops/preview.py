@@ -3,16 +3,14 @@
 import subprocess
 import sys
 
-from ops.environment import CHECKOUT
 from ops.stack import open_stack, run_command
 
 
 def main() -> None:
     """`preview.py [STACK]`."""
-    stack = sys.argv[1] if len(sys.argv) > 1 else "local"
-    open_stack(stack)
+    stack = open_stack(sys.argv[1] if len(sys.argv) > 1 else "local")
     done = subprocess.run(
-        ["pulumi", "preview", "--diff", "--stack", stack], cwd=CHECKOUT, check=False
+        stack.command("preview", "--diff"), cwd=stack.checkout, env=stack.environment, check=False
     )
     sys.exit(done.returncode)
 

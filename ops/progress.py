@@ -3,8 +3,7 @@
 import re
 import time
 from dataclasses import dataclass, field
-
-from pulumi.automation import EngineEvent, OpType
+from typing import Any
 
 _COLOURS = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 
@@ -16,13 +15,14 @@ STEPS = {
 }
 """What a person is told of: the part of a cluster's resources, by the end of their names."""
 
+# Operations in the engine's words: https://www.pulumi.com/docs/iac/concepts/how-pulumi-works/
 _WORDS = {
-    OpType.CREATE: "making",
-    OpType.UPDATE: "changing",
-    OpType.DELETE: "removing",
-    OpType.REPLACE: "making again",
-    OpType.CREATE_REPLACEMENT: "making again",
-    OpType.DELETE_REPLACED: "removing the old one",
+    "create": "making",
+    "update": "changing",
+    "delete": "removing",
+    "replace": "making again",
+    "create-replacement": "making again",
+    "delete-replaced": "removing the old one",
 }
 
 
@@ -33,41 +33,43 @@ def say(text: str) -> None:
 
 @dataclass
 class Progress:
-    """Listens to a run of Pulumi. `problems` holds what it said when it failed."""
+    """Listens to an operation. `problems` holds what Pulumi said of what went wrong."""
 
+    name: str
     problems: list[str] = field(default_factory=list)
     changed: bool = False
     _begun: dict[str, float] = field(default_factory=dict)
 
-    def __call__(self, event: EngineEvent) -> None:
-        """Take one event."""
-        if event.resource_pre_event:
-            metadata = event.resource_pre_event.metadata
-            self._begin(metadata.urn, metadata.op)
-        elif event.res_outputs_event:
-            metadata = event.res_outputs_event.metadata
-            self._end(metadata.urn, "done")
-        elif event.res_op_failed_event:
-            self._end(event.res_op_failed_event.metadata.urn, "failed")
-        elif event.diagnostic_event and event.diagnostic_event.severity in ("error", "warning"):
-            diagnostic = event.diagnostic_event
-            text = _COLOURS.sub("", diagnostic.message).strip()
-            if diagnostic.severity == "error":
-                self.problems.append(text)
-            elif "from $PATH" not in text:  # Pulumi names each plugin that it found on PATH
-                say(f"[up] note: {text}")
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take one event of the engine."""
+        if before := event.get("resourcePreEvent"):
+            self._begin(before["metadata"]["urn"], before["metadata"]["op"])
+        elif after := event.get("resOutputsEvent"):
+            self._end(after["metadata"]["urn"], "done")
+        elif failure := event.get("resOpFailedEvent"):
+            self._end(failure["metadata"]["urn"], "failed")
+        elif diagnostic := event.get("diagnosticEvent"):
+            self._diagnostic(diagnostic["severity"], diagnostic["message"])
 
-    def _begin(self, urn: str, op: OpType) -> None:
-        if op not in _WORDS:
+    def _diagnostic(self, severity: str, message: str) -> None:
+        text = _COLOURS.sub("", message).strip()
+        if severity.startswith("error"):
+            self.problems.append(text)
+        elif severity == "warning" and "from $PATH" not in text:
+            # The engine warns once for each plugin that it finds on PATH: that is how it is set up.
+            say(f"[{self.name}] note: {text}")
+
+    def _begin(self, urn: str, operation: str) -> None:
+        if operation not in _WORDS:
             return
         self.changed = True
         if step := _step(urn):
             self._begun[urn] = time.monotonic()
-            say(f"[up] {step}: {_WORDS[op]} ...")
+            say(f"[{self.name}] {step}: {_WORDS[operation]} ...")
 
     def _end(self, urn: str, how: str) -> None:
         if begun := self._begun.pop(urn, None):
-            say(f"[up] {_step(urn)}: {how} {time.monotonic() - begun:.1f} s")
+            say(f"[{self.name}] {_step(urn)}: {how} {time.monotonic() - begun:.1f} s")
 
 
 def _step(urn: str) -> str | None:

@@ -4,20 +4,19 @@ import os
 import sys
 
 from ops.containers import containers, login_container, users
-from ops.stack import StackProblemError, open_stack, run_command
+from ops.stack import StackProblem, open_stack, run_command
 
 
 def main() -> None:
     """`shell.py STACK [USER] [COMMAND]`; the default user is the one with the lowest uid."""
     stack, user, command, *_ = [*sys.argv[1:], "", "", ""]
-    outputs = open_stack(stack or "local").outputs()
-    cluster = outputs["cluster"].value if "cluster" in outputs else ""
+    cluster = open_stack(stack or "local").outputs().get("cluster", "")
     if not any(c.service == "login" and c.state == "running" for c in containers(cluster)):
-        raise StackProblemError("The cluster is not running. Fix: make up")
+        raise StackProblem("The cluster is not running. Fix: make up")
     known = users(cluster)
     user = user or known[0]
     if user not in known:
-        raise StackProblemError(
+        raise StackProblem(
             f"There is no user {user}. Allowed: {', '.join(known)}.\n"
             f"Fix: choose one of them, or add the user to Pulumi.{stack or 'local'}.yaml"
         )

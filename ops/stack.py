@@ -1,35 +1,124 @@
-"""The Pulumi stack of a checkout, through the same CLI that a person would use."""
+"""The Pulumi stack of a checkout, through the same CLI and environment that a person would use."""
 
 import json
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pulumi import automation as auto
-
-from ops.environment import CHECKOUT, STATE_NAME, backend, environment, make_state
+from ops.environment import (
+    CHECKOUT,
+    STATE_NAME,
+    EnvironmentProblemError,
+    backend,
+    environment,
+    make_state,
+)
 
 PROJECT = "hpc-stack"
+Event = dict[str, Any]
 
 
-class StackProblemError(Exception):
+class StackProblem(Exception):
     """What a person has to see to, in words for them."""
 
 
-def open_stack(name: str, state: Path = CHECKOUT / STATE_NAME) -> auto.Stack:
-    """The stack, created if it is not there yet; its configuration is Pulumi.<name>.yaml."""
-    if not (CHECKOUT / f"Pulumi.{name}.yaml").exists():
-        known = sorted(path.name[7:-5] for path in CHECKOUT.glob("Pulumi.*.yaml"))
-        raise StackProblemError(
-            f"There is no Pulumi.{name}.yaml. Allowed: STACK=NAME with one of {', '.join(known)}.\n"
-            f"Fix: copy Pulumi.local.yaml to Pulumi.{name}.yaml and change it"
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One stack, configured by `Pulumi.<name>.yaml` in the checkout."""
+
+    name: str
+    checkout: Path
+    state: Path
+    """Where our commands keep what they know; for the local backend, the stacks too."""
+    environment: dict[str, str]
+
+    def pulumi(self, *arguments: str) -> str:
+        """Run the CLI on this stack and return what it printed; raises StackProblem."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.checkout,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    make_state(state)
-    os.environ.update(environment(state=state))
+        if done.returncode:
+            raise StackProblem((done.stderr or done.stdout).strip())
+        return done.stdout
+
+    def change(self, listen: Callable[[Event], None], *arguments: str) -> bool:
+        """Run an operation (`up`, `destroy`), hand over its events, return whether it succeeded."""
+        with subprocess.Popen(
+            self.command(*arguments, "--yes", "--skip-preview", "--json"),
+            cwd=self.checkout,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                for event in _events(process):
+                    listen(event)
+            except KeyboardInterrupt:
+                # The terminal interrupted the CLI as well: it ends what it began, and so must we.
+                process.wait()
+                raise
+            said = process.stderr.read() if process.stderr else ""
+        if process.returncode and said.strip():
+            listen({"diagnosticEvent": {"severity": "error", "message": said}})
+        return process.returncode == 0
+
+    def command(self, *arguments: str) -> list[str]:
+        """The CLI's command line for this stack."""
+        return ["pulumi", *arguments, "--stack", self.name, "--non-interactive"]
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs; empty before the first `up`."""
+        return dict(json.loads(self.pulumi("stack", "output", "--json")))
+
+    def resources(self) -> frozenset[str]:
+        """URNs of all that the stack believes to exist."""
+        state = json.loads(self.pulumi("stack", "export"))
+        return frozenset(row["urn"] for row in state["deployment"].get("resources", []))
+
+    def urn(self, cluster: str, part: str) -> str:
+        """URN of one of a local cluster's resources, for instance its `services`."""
+        kind = "hpcstack:local:Cluster$command:local:Command"
+        return f"urn:pulumi:{self.name}::{PROJECT}::{kind}::{cluster}-{part}"
+
+
+def open_stack(name: str, checkout: Path = CHECKOUT) -> Stack:
+    """The stack, created if it is not there yet.
+
+    `checkout` may be a copy of this one: tools and what was prepared are this one's all the same.
+    """
+    file = checkout / f"Pulumi.{name}.yaml"
+    state = checkout / STATE_NAME
+    if not file.exists():
+        known = sorted(path.name[7:-5] for path in checkout.glob("Pulumi.*.yaml"))
+        raise StackProblem(
+            f"There is no {file.name}. Allowed: STACK=NAME with one of {', '.join(known)}.\n"
+            f"Fix: copy Pulumi.local.yaml to {file.name} and change it"
+        )
+    try:
+        make_state(state)
+    except EnvironmentProblemError as problem:
+        raise StackProblem(str(problem)) from None
+    surroundings = {**os.environ, **environment(state=state)}
+    stack = Stack(name=name, checkout=checkout, state=state, environment=surroundings)
     release_dead_lock(backend(state), name)
-    return auto.create_or_select_stack(stack_name=name, work_dir=str(CHECKOUT))
+    try:
+        stack.pulumi("stack", "output", "--json")
+    except StackProblem as problem:
+        if "no stack named" not in str(problem):
+            raise
+        stack.pulumi("stack", "init")
+    return stack
 
 
 def release_dead_lock(stacks: Path, name: str) -> None:
@@ -44,6 +133,22 @@ def release_dead_lock(stacks: Path, name: str) -> None:
             print(f"An earlier command was killed; its lock on stack {name} is released.")
 
 
+def run_command(main: Callable[[], None]) -> None:
+    """Run one of our commands: a problem is its text alone, an interrupt ends quietly."""
+    try:
+        main()
+    except StackProblem as problem:
+        sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. Nothing is lost: the same command goes on from here.")
+
+
+def _events(process: "subprocess.Popen[str]") -> Iterator[Event]:
+    for line in process.stdout or ():
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
 def _alive(pid: object) -> bool:
     if not isinstance(pid, int):
         return True
@@ -54,21 +159,3 @@ def _alive(pid: object) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def urn(stack: str, cluster: str, part: str) -> str:
-    """URN of one of a local cluster's resources, for instance its `services`."""
-    kind = "hpcstack:local:Cluster$command:local:Command"
-    return f"urn:pulumi:{stack}::{PROJECT}::{kind}::{cluster}-{part}"
-
-
-def run_command(main: Callable[[], None]) -> None:
-    """Run one of our commands: a problem is its text alone, an interrupt ends quietly."""
-    try:
-        main()
-    except StackProblemError as problem:
-        sys.exit(str(problem))
-    except auto.ConcurrentUpdateError:
-        sys.exit("Another command is changing this stack right now. Wait for it, then try again.")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Nothing is lost: the same command goes on from here.")

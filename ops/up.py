@@ -2,61 +2,56 @@
 
 import sys
 import time
-
-from pulumi import automation as auto
+from typing import Any
 
 from ops.containers import containers, image_exists, users
-from ops.environment import CHECKOUT, STATE_NAME
 from ops.first_job import FirstJob, run_first_job
 from ops.progress import Progress, say
-from ops.stack import StackProblemError, open_stack, run_command, urn
+from ops.stack import Stack, StackProblem, open_stack, run_command
 
-SERVICES = 7
-"""Services of the Compose project; fewer running means that somebody stopped or removed one."""
+SERVICES = 6
+"""Services that always run; the configurator may have ended, when the engine was restarted."""
 
 
-def up(stack_name: str) -> None:
+def up(stack: Stack) -> None:
     """Bring the stack up. Without a change it takes seconds and runs no job."""
     begun = time.monotonic()
-    stack = open_stack(stack_name)
-    progress = Progress()
-    try:
-        result = stack.up(on_event=progress, replace=repairs(stack), suppress_outputs=True)
-    except auto.ConcurrentUpdateError:
-        raise
-    except auto.CommandError as failure:
-        raise StackProblemError("\n".join(progress.problems) or str(failure)) from None
-    outputs = {name: output.value for name, output in result.outputs.items()}
+    progress = Progress("up")
+    replacements = [word for urn in repairs(stack) for word in ("--replace", urn)]
+    if not stack.change(progress, "up", *replacements):
+        raise StackProblem("\n".join(progress.problems))
+    outputs = stack.outputs()
     cluster = outputs["cluster"]
 
-    proof = CHECKOUT / STATE_NAME / f"first-job-{cluster}"
+    proof = stack.state / f"first-job-{cluster}"
     job = None
     if progress.changed or not proof.exists():
         job = run_first_job(cluster, users(cluster)[0])
         proof.write_text(job.record + "\n")
-    say(summary(stack_name, outputs, job, changed=progress.changed))
+    say(summary(stack.name, outputs, job))
     say(f"[up] {time.monotonic() - begun:.1f} s")
 
 
-def repairs(stack: auto.Stack) -> list[str]:
+def repairs(stack: Stack) -> list[str]:
     """URNs of what Pulumi believes to be there, and is not: removed by hand, or with the engine."""
     outputs = stack.outputs()
     if "cluster" not in outputs:
         return []
-    cluster = outputs["cluster"].value
-    known = {
-        resource["urn"] for resource in (stack.export_stack().deployment or {}).get("resources", [])
+    cluster = outputs["cluster"]
+    running = [
+        c
+        for c in containers(cluster)
+        if c.service not in (None, "configurator") and c.state == "running"
+    ]
+    parts = {
+        "images": all(image_exists(image) for image in outputs["images"]),
+        "services": len(running) >= SERVICES,
     }
-    wanted = []
-    if not all(image_exists(image) for image in outputs["images"].value):
-        wanted.append(urn(stack.name, cluster, "images"))
-    running = [c for c in containers(cluster) if c.service and c.state == "running"]
-    if len(running) < SERVICES:
-        wanted.append(urn(stack.name, cluster, "services"))
-    return [resource for resource in wanted if resource in known]
+    lost = [stack.urn(cluster, part) for part, is_there in parts.items() if not is_there]
+    return [urn for urn in lost if urn in stack.resources()] if lost else []
 
 
-def summary(stack: str, outputs: dict[str, object], job: FirstJob | None, *, changed: bool) -> str:
+def summary(stack: str, outputs: dict[str, Any], job: FirstJob | None) -> str:
     """What a person sees at the end."""
     lines = [""]
     if job:
@@ -68,7 +63,7 @@ def summary(stack: str, outputs: dict[str, object], job: FirstJob | None, *, cha
             f"    submitted {submitted}, started {started}, ended {ended}",
             "",
         ]
-    elif not changed:
+    else:
         lines += ["Nothing to change: the cluster is as the settings say.", ""]
     option = "" if stack == "local" else f" STACK={stack}"
     lines += [
@@ -84,4 +79,4 @@ def summary(stack: str, outputs: dict[str, object], job: FirstJob | None, *, cha
 
 
 if __name__ == "__main__":
-    run_command(lambda: up(sys.argv[1] if len(sys.argv) > 1 else "local"))
+    run_command(lambda: up(open_stack(sys.argv[1] if len(sys.argv) > 1 else "local")))

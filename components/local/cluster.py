@@ -62,6 +62,7 @@ class LocalCluster(pulumi.ComponentResource):
             stdin=render_bundle(settings, site).compose,
             environment={SECRETS[secret]: value for secret, value in secrets.items()},
             logging=Logging.NONE,
+            add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[built, *volumes],

@@ -9,6 +9,12 @@ from pulumi_command.local import Command, Logging
 
 IMAGES = Path("images")
 PREFIX = "hpc-stack"
+# A build's log is long, and of interest only when it fails.
+_BAKE = (
+    "log=$(docker buildx bake --progress plain --file images/docker-bake.hcl 2>&1)"
+    " || { printf '%s\\n' \"$log\" | tail -n 60 >&2; exit 1; }"
+)
+
 TARGETS = (
     "slurmctld",
     "slurmdbd",
@@ -42,9 +48,9 @@ def build(name: str, *, tag: str, software: Sequence[str], parent: pulumi.Resour
     """Build all images; the engine's cache makes this quick where little has changed."""
     return Command(
         name,
-        create="docker buildx bake --progress plain --file images/docker-bake.hcl",
+        create=_BAKE,
         environment={"TAG": tag, "PREFIX": PREFIX, "SOFTWARE": " ".join(sorted(software))},
-        # Its output is long and of interest only when it fails: it is shown then.
         logging=Logging.NONE,
+        add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(parent=parent),
     )

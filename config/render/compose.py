@@ -93,7 +93,7 @@ def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]
             {
                 "hostname": name,
                 "init": True,
-                "restart": "unless-stopped",
+                "restart": "on-failure:3" if name == "configurator" else "unless-stopped",
                 "networks": ["cluster"],
                 "security_opt": ["no-new-privileges:true"],
                 "logging": {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}},

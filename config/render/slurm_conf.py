@@ -109,7 +109,8 @@ def _scheduling(settings: ClusterSettings) -> list[str]:
     settled = ",".join(f"{key}={value}" for key, value in parameters.items())
     return [
         "SchedulerType=sched/backfill",
-        f"SchedulerParameters=bf_continue,{settled}",
+        # A job whose node was lost waits 2 min by default before it is tried again.
+        f"SchedulerParameters=bf_continue,requeue_delay=5,{settled}",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",
@@ -161,13 +162,14 @@ def _pool_lines(settings: ClusterSettings, name: str, pool: Pool) -> Iterator[st
     gres = f" Gres={_gres(pool.gpus)}" if pool.gpus else ""
     features = ",".join(sorted({name, *pool.features}))
     limit = pool.time_limit
+    default = "YES" if name == settings.default_pool else "NO"
     yield (
         f"NodeName={nodes} CPUs={pool.cpus} RealMemory={pool.memory_mb}{gres}"
         f" Feature={features} State=CLOUD"
     )
     yield f"NodeSet={name} Nodes={nodes}"
     yield (
-        f"PartitionName={name} Nodes={name} Default={'YES' if name == settings.default_pool else 'NO'}"
+        f"PartitionName={name} Nodes={name} Default={default}"
         f" MaxTime={limit} DefaultTime={limit} DefMemPerCPU={settings.memory_per_cpu_mb(name)}"
         f" PriorityJobFactor={pool.priority} SuspendTime={pool.idle_seconds} State=UP"
     )

@@ -81,7 +81,9 @@ def pull(step: Step, image: str) -> str:
     )
     if ended.status == 0:
         return ""
-    return ended.output.splitlines()[-1][:160] if ended.output else "the registry does not answer"
+    if not ended.output:
+        return "the registry does not answer"
+    return ended.output.splitlines()[-1].removeprefix("Error response from daemon: ")[:160]
 
 
 def build_debian(step: Step, checkout: Path, machine: Machine) -> None:

@@ -30,7 +30,7 @@ class Step:
 
     def begin(self, what: str) -> None:
         """Says that work begins; what is short is reported only by `end`."""
-        self.began = time.monotonic()
+        self.began = self.began or time.monotonic()
         say(f"{self.name}: {what} ...")
 
     def note(self, what: str) -> None:

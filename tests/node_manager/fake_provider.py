@@ -41,7 +41,7 @@ class FakeProvider:
     batch: int = 8
     available: bool = True
     machines: dict[str, Instance] = field(default_factory=dict)
-    strangers: dict[str, Instance] = field(default_factory=dict)
+    has_job: Callable[[str], bool] = lambda _: False
     fail: Callable[[str], LaunchFailure | None] = lambda _: None
     crash_after_launch: bool = False
     launched: list[str] = field(default_factory=list)
@@ -83,7 +83,9 @@ class FakeProvider:
 
     def terminate(self, instances: Sequence[Instance]) -> Sequence[TerminateResult]:
         for instance in instances:
-            assert instance.provider_id not in self.strangers
+            others = [m for m in self.live() if m.node == instance.node and m != instance]
+            lost = instance.state.live and self.has_job(instance.node) and not others
+            assert not lost, f"{instance.node} has a job and loses its only machine"
             self.machines.pop(instance.provider_id, None)
             self.terminated.append(instance.node)
         return [TerminateResult(instance=instance) for instance in instances]
@@ -127,6 +129,7 @@ class FakeSlurm(SlurmClient):
         self.calls: list[tuple[NodeUpdate, tuple[str, ...]]] = []
         self.requeued: list[str] = []
         self.state = {name: _Node() for pool in fleet.pools for name in pool.node_names()}
+        provider.has_job = lambda name: name in self.state and self.state[name].job
 
     @staticmethod
     def _no_command(command: Sequence[str], timeout: float) -> str:
@@ -224,6 +227,10 @@ class FakeSlurm(SlurmClient):
     def nodes(self) -> dict[str, SlurmNode]:
         if not self.available:
             raise SlurmUnavailable("slurmctld is away")
+        return self.nodes_now()
+
+    def nodes_now(self) -> dict[str, SlurmNode]:
+        """The nodes, also while slurmctld answers nobody."""
         return {
             name: SlurmNode(
                 name=name,

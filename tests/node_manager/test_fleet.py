@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import fleet_document
 from node_manager.fleet import FleetError, parse_fleet, read_fleet
+
+from tests.node_manager.builders import fleet_document
 
 GPU_POOL = {"name": "gpu", "min_nodes": 1, "max_nodes": 2, "cpus": 8, "memory_mb": 16000}
 

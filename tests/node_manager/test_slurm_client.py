@@ -70,7 +70,7 @@ def test_an_answer_that_says_nothing_is_no_knowledge(answer: str) -> None:
 
 
 def test_a_failing_command_tells_its_last_line() -> None:
-    with pytest.raises(CommandFailed, match="^second$"):
+    with pytest.raises(CommandFailed, match=r"^second$"):
         run_command(["sh", "-c", "echo first >&2; echo second >&2; exit 1"], 10)
 
 

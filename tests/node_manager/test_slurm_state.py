@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from builders import make_node
 from node_manager.slurm_state import BaseState, Flag, StateError, parse_nodes
+
+from tests.node_manager.builders import make_node
 
 
 def _answer(**node: Any) -> str:

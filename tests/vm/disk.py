@@ -1,6 +1,7 @@
-"""Builds the VM's disk and kernel from a recipe, once; `python -m tests.vm.disk` does it ahead of time.
+"""Builds the VM's disk and kernel from a recipe, once.
 
-The disk is cached and never written to: each run writes to a throw-away overlay of QEMU's own (`machine.py`).
+`python -m tests.vm.disk` does it ahead of time. The disk is cached and never written to: each run
+writes to a throw-away overlay of QEMU's own (`machine.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,10 @@ _BUILD_ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-# debootstrap mounts /proc and /sys inside its target. In a mount namespace of its own an interrupted build leaves
-# nothing mounted (we delete that tree), and with a process namespace nothing running.
-_CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+# debootstrap mounts /proc and /sys inside its target. With a mount namespace of its own a build
+# that is interrupted leaves nothing mounted in the tree that we delete; with a process namespace,
+# nothing running.
+CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 
 
 class DiskError(Exception):
@@ -42,7 +44,7 @@ class DiskError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
-    """A bootable system: an ext4 image without partitions, and the kernel that boots it without an initrd."""
+    """An ext4 image without partitions, and the kernel that boots it without an initrd."""
 
     image: Path
     kernel: Path
@@ -63,7 +65,8 @@ def ensure_disk(recipe: DiskRecipe, progress: Progress) -> Disk:
         with _one_builder(folder.parent):
             if not folder.exists():  # another run may have built it while we waited
                 _build(recipe, folder, progress)
-    os.utime(folder)
+    with suppress(PermissionError):  # root may have built it for us
+        os.utime(folder)
     _remove_unused(folder)
     return disk
 
@@ -88,7 +91,7 @@ def _build(recipe: DiskRecipe, folder: Path, progress: Progress) -> None:
         kernels = sorted((rootfs / "boot").glob("vmlinuz-*"))
         shutil.copy(kernels[-1], result / "vmlinuz")
         with progress.step("making the VM's disk (mke2fs)"):
-            _make_ext4(rootfs, result / "disk.img", recipe.size_gib)
+            make_ext4(rootfs, result / "disk.img", recipe.size_gib)
         result.chmod(0o755)
         result.rename(folder)  # the cache never holds half a disk
     finally:
@@ -114,7 +117,7 @@ def _check_can_build(parent: Path) -> None:
 
 def _debootstrap(recipe: DiskRecipe, rootfs: Path, log: Path) -> None:
     include = ",".join(recipe.packages)
-    command = [*_CONTAINED, "debootstrap", "--variant=minbase", f"--include={include}"]
+    command = [*CONTAINED, "debootstrap", "--variant=minbase", f"--include={include}"]
     _run_logged([*command, recipe.suite, str(rootfs), recipe.mirror], log)
 
 
@@ -137,9 +140,10 @@ def _systemctl(rootfs: Path, verb: str, units: tuple[str, ...]) -> None:
     subprocess.run(command, env=_BUILD_ENVIRONMENT, check=True, capture_output=True)
 
 
-def _make_ext4(rootfs: Path, image: Path, size_gib: int) -> None:
+def make_ext4(content: Path, image: Path, size_gib: int) -> None:
+    """Makes a sparse file with a file system that holds what is in `content`. Raises DiskError."""
     options = ["-q", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"]
-    command = ["mke2fs", *options, "-d", str(rootfs), str(image), f"{size_gib}G"]
+    command = ["mke2fs", *options, "-d", str(content), str(image), f"{size_gib}G"]
     _run_logged(command, image.with_suffix(".log"))
     image.with_suffix(".log").unlink()
 
@@ -160,14 +164,17 @@ def _run_logged(command: list[str], log: Path) -> None:
 
 
 def _remove_unused(in_use: Path) -> None:
-    oldest = time.time() - UNUSED_DAYS * 86400
-    for image in in_use.parent.glob("*/disk.img"):
-        if image.parent != in_use and image.parent.stat().st_mtime < oldest:
-            shutil.rmtree(image.parent, ignore_errors=True)
+    """Removes disks of old recipes, and what killed runs left behind."""
+    now = time.time()
+    for path in in_use.parent.iterdir():
+        temporary = path.name.startswith(("build-", "run-"))
+        oldest = now - (1 if temporary else UNUSED_DAYS) * 86400
+        if path.is_dir() and path != in_use and path.stat().st_mtime < oldest:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def main() -> int:
-    progress = Progress(sys.stdout)
+    progress = Progress()
     try:
         disk = ensure_disk(DiskRecipe(), progress)
     except (DiskError, host_tools.MissingToolError) as error:

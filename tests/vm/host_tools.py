@@ -1,4 +1,7 @@
-"""The programs that the VM needs on this machine: found on PATH, else installed from Debian, else named in an error."""
+"""The programs that the VM needs on this machine.
+
+They are found on PATH, else installed from Debian, else named in an error.
+"""
 
 from __future__ import annotations
 

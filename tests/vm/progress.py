@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 
 class Progress:
-    """Writes lines to `out`, each with the seconds since this object was made."""
+    """Passes lines to `say`, each with the seconds since this object was made."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, say: Callable[[str], object] = print) -> None:
+        self._say = say
         self._started = time.monotonic()
 
     def line(self, text: str) -> None:
         """Writes one line."""
         elapsed = time.monotonic() - self._started
-        print(f"[{elapsed:7.1f} s] {text}", file=self._out, flush=True)
+        self._say(f"[{elapsed:7.1f} s] {text}")
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """What is on the VM's disk: a Debian with systemd and Docker as most users have it.
 
-Data only, so that the disk's cache key is a digest of it; `disk.py` does the work. Nothing of hpc-stack belongs on this
-disk: images and bundle come at run time.
+Data only, so that the disk's cache key is a digest of it; `disk.py` does the work. Nothing of
+hpc-stack belongs on this disk: images and bundle come at run time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PACKAGES = (
     "udev",
     "kmod",
     "iproute2",
-    "apparmor",  # without its parser Docker starts containers unconfined, and we would prove nothing
+    "apparmor",  # Docker needs its parser: without it containers start unconfined
     "docker.io",
     "docker-cli",
     "docker-compose",
@@ -26,7 +26,7 @@ PACKAGES = (
     "python3-minimal",
 )
 
-# QEMU's user network, without a way out: no route and no name server, so that a lookup fails at once.
+# QEMU's user network without a way out: no route and no name server, so that lookups fail at once.
 NETWORK = """\
 [Match]
 Name=eth0
@@ -48,6 +48,9 @@ MaxSessions 50
 # Emulated disks are slow; nothing of this VM outlives its run.
 FSTAB = "/dev/nvme0n1 / ext4 rw,noatime,noinit_itable,nobarrier 0 0\n"
 
+# The kernel starts with one processor (`qemu.py` says why), and this brings the others.
+PROCESSORS = "w /sys/devices/system/cpu/cpu[1-9]*/online - - - - 1\n"
+
 FILES: Mapping[str, str] = {
     "etc/hostname": "vm\n",
     "etc/hosts": "127.0.0.1 localhost vm\n",
@@ -55,10 +58,12 @@ FILES: Mapping[str, str] = {
     "etc/fstab": FSTAB,
     "etc/systemd/network/eth0.network": NETWORK,
     "etc/ssh/sshd_config.d/harness.conf": SSHD,
+    "etc/tmpfiles.d/processors.conf": PROCESSORS,
 }
 
 # Not needed in a machine that lives for minutes, and each costs seconds when emulated.
 MASKED_UNITS = (
+    "apparmor.service",  # loads profiles of programs that are not here; Docker loads its own
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "dpkg-db-backup.timer",
@@ -73,7 +78,10 @@ MASKED_UNITS = (
 
 @dataclass(frozen=True, kw_only=True)
 class DiskRecipe:
-    """Everything that decides what the disk holds. `size_gib` is its size as the VM sees it (the file is sparse)."""
+    """Everything that decides what the disk holds.
+
+    `size_gib` is its size as the VM sees it; the file on this machine is sparse.
+    """
 
     suite: str = "trixie"
     mirror: str = "http://deb.debian.org/debian"

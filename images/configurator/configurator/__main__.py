@@ -15,12 +15,14 @@ from configurator.slurm_commands import (
     await_answer,
     present_records,
     run,
+    stays_up,
 )
 
 BUNDLE = Path("/etc/hpc-stack")
 CLUSTER = Path("/etc/cluster")
 USERS = Path("/var/lib/extrausers")
 APPLIED = CLUSTER / ".applied"
+REFUSED = CLUSTER / ".refused"
 CONFIGURED = Path("/run/configured")
 
 
@@ -29,42 +31,68 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def deliver_users() -> None:
+def slurmctld_answers() -> bool:
+    """Whether slurmctld takes commands."""
+    return answers("scontrol", "ping")
+
+
+def slurmdbd_answers() -> bool:
+    """Whether slurmdbd takes commands, through slurmctld's authentication."""
+    return answers("sacctmgr", "--noheader", "show", "stats")
+
+
+def configure_users() -> None:
     """The user database and the homes."""
     users = delivery.read_tree(BUNDLE / "users")
     delivery.write_tree(USERS, users)
-    # nss wants to stat shadow as root only; everything else is for all.
     for name in delivery.make_homes(users["passwd"]):
         say(f"home of {name}: created")
 
 
-def deliver_slurm_configuration() -> dict[str, str]:
-    """Slurm's files into the volume; returns those that were there before."""
+def configure_slurm() -> None:
+    """Slurm's files, which slurmctld takes without a restart; what it refuses is taken back."""
+    wanted = delivery.read_tree(BUNDLE / "etc")
+    name = delivery.digest(wanted)
+    if _holds(REFUSED, name):
+        # A restart of this container must not try again what has just brought slurmctld down.
+        raise CommandFailed(_refusal())
     before = delivery.read_tree(CLUSTER)
-    delivery.write_tree(CLUSTER, delivery.read_tree(BUNDLE / "etc"))
-    return before
-
-
-def reconfigure(before: dict[str, str]) -> None:
-    """Have slurmctld take the files if it has not yet; puts the old ones back if it refuses."""
-    wanted = delivery.digest(delivery.read_tree(CLUSTER))
-    if APPLIED.exists() and APPLIED.read_text() == wanted:
+    delivery.write_tree(CLUSTER, wanted)
+    await_answer("slurmctld", slurmctld_answers, say)
+    if _holds(APPLIED, name):
         return
     try:
         run("scontrol", "reconfigure")
-    except CommandFailed as refusal:
+        # Some lines are found wrong only by the new process, when the old one is already gone.
+        accepted = stays_up(slurmctld_answers)
+    except CommandFailed as failure:
+        say(str(failure))
+        accepted = False
+    if not accepted:
+        REFUSED.write_text(name)
         if before:
             delivery.write_tree(CLUSTER, before)
-        raise CommandFailed(
-            f"slurmctld refuses the new configuration and keeps the old one. {refusal}\n"
-            "Fix: look at the setting slurm.extra, the only lines that are not checked before."
-        ) from refusal
-    APPLIED.write_text(wanted)
+            await_answer("slurmctld with its old configuration", slurmctld_answers, say)
+        raise CommandFailed(_refusal())
+    REFUSED.unlink(missing_ok=True)
+    APPLIED.write_text(name)
     say("slurm.conf: taken by slurmctld")
 
 
-def reconcile_accounting() -> None:
+def _holds(marker: Path, name: str) -> bool:
+    return marker.exists() and marker.read_text() == name
+
+
+def _refusal() -> str:
+    return (
+        "slurmctld refuses the new configuration (its log says why) and keeps the old one.\n"
+        "Fix: look at the setting slurm.extra, whose lines only Slurm itself can check."
+    )
+
+
+def configure_accounting() -> None:
     """Accounts, QOS and users in the accounting database."""
+    await_answer("slurmdbd", slurmdbd_answers, say)
     wanted = records.desired(json.loads((BUNDLE / "accounting.json").read_text()))
     present = present_records()
     for step in plan(wanted, present):
@@ -77,17 +105,14 @@ def reconcile_accounting() -> None:
 def main() -> None:
     """Apply once, then wait to be stopped."""
     stop_signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     CONFIGURED.unlink(missing_ok=True)
-    deliver_users()
-    before = deliver_slurm_configuration()
-    await_answer("slurmctld", lambda: answers("scontrol", "ping"), say)
-    await_answer("slurmdbd", lambda: answers("sacctmgr", "--noheader", "show", "stats"), say)
     try:
-        reconfigure(before)
-        reconcile_accounting()
+        configure_users()
+        configure_slurm()
+        configure_accounting()
     except CommandFailed as failure:
         sys.exit(str(failure))
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     CONFIGURED.touch()
     say("configured")
     signal.sigwait(stop_signals)

@@ -27,7 +27,7 @@ def minutes(text: str) -> int | None:
     days, _, clock = text.rpartition("-")
     fields = [int(field) for field in clock.split(":")]
     if days:
-        hours, mins, _ = (fields + [0, 0])[:3]
+        hours, mins, _ = [*fields, 0, 0][:3]
         return int(days) * 24 * 60 + hours * 60 + mins
     if len(fields) == 3:
         return fields[0] * 60 + fields[1]

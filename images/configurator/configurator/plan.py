@@ -7,7 +7,7 @@ reported. Each step is idempotent, so a plan that was cut short is simply made a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from configurator.records import Account, Limits, Qos, Records, User, Value
+from configurator.records import Account, Limits, Qos, Records, Value
 
 NO_LIMIT = "-1"
 
@@ -61,6 +61,8 @@ def _qos_steps(wanted: Records, present: Records) -> Iterator[Step]:
 
 def _qos_changes(qos: Qos, old: Qos | None) -> list[str]:
     changes = _limit_changes(qos.limits, old.limits if old else {})
+    if old is None or old.flags != qos.flags:
+        changes.append(f"Flags={','.join(sorted(qos.flags))}")
     if old is None or old.priority != qos.priority:
         changes.append(f"Priority={qos.priority}")
     if old is None or old.usage_factor != qos.usage_factor:
@@ -135,13 +137,14 @@ def _closing_steps(wanted: Records, present: Records) -> Iterator[Step]:
                 ("modify", "account", "where", f"name={name}", "set", "GrpSubmitJobs=0"),
                 f"account {name}: closed, since settings no longer name it",
             )
-    for name, user in present.users.items():
-        asked = wanted.users.get(name)
-        for account, is_open in user.accounts.items():
-            if is_open and (asked is None or account not in asked.accounts):
-                yield _membership(name, account, "0", "closed, since settings no longer name it")
+    for user_name, user in present.users.items():
+        asked = wanted.users.get(user_name)
+        for membership, is_open in user.accounts.items():
+            if is_open and (asked is None or membership not in asked.accounts):
+                closed = "closed, since settings no longer name it"
+                yield _membership(user_name, membership, "0", closed)
         if asked is None and user.admin:
-            yield _user_setting(name, "AdminLevel=None")
+            yield _user_setting(user_name, "AdminLevel=None")
 
 
 def _user_setting(name: str, change: str) -> Step:
@@ -173,6 +176,3 @@ def _assignment(value: Value, old: Value) -> str:
         gone = dict.fromkeys(old, NO_LIMIT) if isinstance(old, dict) else {}
         return ",".join(f"{kind}={count}" for kind, count in sorted({**gone, **value}.items()))
     return NO_LIMIT if value is None else str(value)
-
-
-__all__ = ["Step", "User", "plan", "unmanaged"]

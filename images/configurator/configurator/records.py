@@ -42,7 +42,7 @@ QOS_LIMITS = {
 ASSOCIATION_COLUMNS = "Account,User,ParentName,Share,QOS,DefaultQOS," + ",".join(
     ACCOUNT_LIMITS.values()
 )
-QOS_COLUMNS = "Name,Description,Priority,UsageFactor," + ",".join(QOS_LIMITS.values())
+QOS_COLUMNS = "Name,Description,Flags,Priority,UsageFactor," + ",".join(QOS_LIMITS.values())
 USER_COLUMNS = "User,DefaultAccount,AdminLevel"
 ACCOUNT_COLUMNS = "Account,Description"
 
@@ -64,6 +64,8 @@ class Qos:
     """A quality of service."""
 
     description: str
+    flags: frozenset[str] = frozenset({"DenyOnLimit"})
+    """By default a job that can never run is refused when it is submitted, and does not wait."""
     priority: int
     usage_factor: float
     limits: Limits
@@ -139,6 +141,7 @@ def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Re
         qos={
             row["Name"]: Qos(
                 description=row["Description"],
+                flags=frozenset(filter(None, row["Flags"].split(","))),
                 priority=int(row["Priority"] or 0),
                 usage_factor=float(row["UsageFactor"] or 1),
                 limits=_printed(row, QOS_LIMITS),

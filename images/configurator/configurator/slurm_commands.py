@@ -48,6 +48,21 @@ def answers(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def stays_up(
+    answers_now: Callable[[], bool], *, seconds: float = 1.0, patience: float = 5.0
+) -> bool:
+    """Whether a daemon answers for some time on end, after `patience` seconds at the latest."""
+    begun = time.monotonic()
+    up_since: float | None = None
+    while time.monotonic() - begun < patience + seconds:
+        now = time.monotonic()
+        up_since = (up_since or now) if answers_now() else None
+        if up_since and now - up_since >= seconds:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def await_answer(what: str, condition: Callable[[], bool], say: Callable[[str], None]) -> None:
     """Wait until the condition holds; says so once when that takes long."""
     begun = time.monotonic()

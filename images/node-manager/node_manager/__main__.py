@@ -16,7 +16,6 @@ from types import FrameType
 from typing import TextIO
 
 from node_manager.decide import View
-from node_manager.docker_provider import DockerProvider
 from node_manager.fleet import Fleet, FleetError, read_fleet
 from node_manager.journal import Journal
 from node_manager.provider import NodeProvider, ProviderUnavailable
@@ -53,6 +52,9 @@ def main(arguments: list[str]) -> int:
 def make_provider(fleet: Fleet, key: Path) -> NodeProvider:
     """The fleet's platform. Raises FleetError when there is no such platform."""
     if fleet.provider == "docker":
+        # Only here: the health check starts Python every 30 s, and needs none of it.
+        from node_manager.docker_provider import DockerProvider
+
         return DockerProvider(fleet, key)
     raise FleetError(f'provider: "{fleet.provider}" is not known; this node manager has "docker"')
 

@@ -264,8 +264,8 @@ class _NodeCase:
 def _minimum(pool: Pool, nodes: Mapping[str, SlurmNode], now: float) -> Iterator[PowerUp]:
     known = [nodes[name] for name in pool.node_names() if name in nodes]
     usable = [node for node in known if not node.out_of_service]
-    coming = [node for node in usable if _up_or_coming(node)]
-    missing = pool.min_nodes - len(coming)
+    replaced = sum(_being_replaced(node) for node in known)
+    missing = pool.min_nodes - sum(_up_or_coming(node) for node in usable) - replaced
     if missing <= 0:
         return
     idle = (
@@ -283,6 +283,16 @@ def _up_or_coming(node: SlurmNode) -> bool:
     if node.has(Flag.POWERING_DOWN, Flag.POWER_DOWN):
         return False
     return not node.off or node.has(Flag.POWER_UP) or node.alloc_cpus > 0
+
+
+def _being_replaced(node: SlurmNode) -> bool:
+    """ReplaceDead set it DOWN, and its new machine will bring it back."""
+    return (
+        node.base is BaseState.DOWN
+        and not node.off
+        and node.reason.startswith(REASON_PREFIX)
+        and read_put_back(node.reason) is None
+    )
 
 
 def _held(node: SlurmNode, now: float) -> bool:

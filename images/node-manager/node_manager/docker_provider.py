@@ -243,10 +243,11 @@ class _Recipe:
             "nano_cpus": pool.cpus * 1_000_000_000,
             "mem_limit": (pool.memory_mb << 20) + MEMORY_ON_TOP,
             "log_config": LogConfig(type="local", config={"max-size": "5m", "max-file": "2"}),
-            "cap_add": ["SYS_NICE"],  # task/affinity
+            "security_opt": ["no-new-privileges:true"],
         }
         if self._settings.cgroup == "v2":
-            # slurmd makes its jobs' cgroups below its own, and filters devices by BPF programs.
+            # slurmd makes its jobs' cgroups below its own, filters devices by BPF programs and
+            # binds tasks to cores (SYS_NICE).
             host["cgroupns"] = "host"
             host["cap_add"] = ["BPF", "NET_ADMIN", "SYS_NICE"]
             binds["/sys/fs/cgroup"] = {"bind": "/sys/fs/cgroup", "mode": "rw"}

@@ -14,6 +14,7 @@ import datetime
 import email.utils
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,8 @@ def main() -> int:
     if os.geteuid() != 0:
         print("debootstrap needs root.", file=sys.stderr)
         return 1
+    # An exception, so that what follows is cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(prefix="debian-", dir=arguments.scratch))
     try:

@@ -1,0 +1,133 @@
+"""Settings that change while the cluster runs: just that is shown, just that is applied."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.stack import StackProblem
+from ops.up import up
+from tests.cluster.running_cluster import RunningCluster, await_value, docker
+
+UNTOUCHED = ("mysql", "slurmdbd", "slurmctld", "slurmrestd", "login")
+
+
+@pytest.fixture
+def settings(cluster: RunningCluster) -> Iterator[Path]:
+    """The stack's configuration file; a test's changes to it are taken back."""
+    file = cluster.stack.checkout / "Pulumi.test.yaml"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+    up(cluster.stack)
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+def _previewed(cluster: RunningCluster) -> list[str]:
+    """Lines that a preview shows as removed or added."""
+    shown = cluster.stack.pulumi("preview", "--diff", "--color", "never")
+    return [
+        line.strip()
+        for line in shown.splitlines()
+        if re.match(r"\s+[-+] \S", line) and "hpc-stack.configuration" not in line
+    ]
+
+
+def test_a_preview_right_after_up_shows_no_changes(cluster: RunningCluster) -> None:
+    cluster.stack.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_pools_maximum_is_applied_without_touching_jobs_or_daemons(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    job = cluster.submit("ada", "sleep 25; echo survived")
+    cluster.await_state(job, "RUNNING")
+    before = cluster.start_times(*UNTOUCHED)
+    _replace(settings, "max_nodes: 4", "max_nodes: 6")
+    shown = "\n".join(_previewed(cluster))
+    assert "cpu-[1-6]" in shown
+    assert "MaxJobs" not in shown
+    up(cluster.stack)
+    assert cluster.start_times(*UNTOUCHED) == before
+    nodes = cluster.run("ada", "sinfo --noheader --partition=cpu --format=%D --states=all")
+    assert sum(map(int, nodes.split())) == 6
+    cluster.finish(job)
+    assert cluster.output(job).splitlines()[-1] == "survived"
+
+
+def test_an_accounts_limit_is_applied_and_taken_back(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    def limits() -> str:
+        return cluster.run(
+            "carol",
+            "sacctmgr -nP show assoc where account=class user= format=MaxJobs,GrpTRES,MaxSubmit",
+        )
+
+    before = cluster.start_times(*UNTOUCHED)
+    assert limits() == "1|cpu=2|3"
+    _replace(
+        settings,
+        'limits: {max_jobs: 1, grp_tres: "cpu=2", max_submit_jobs: 3}',
+        'limits: {max_jobs: 5, grp_tres: "mem=2G"}',
+    )
+    up(cluster.stack)
+    assert limits() == "5|mem=2G|"
+    assert cluster.start_times(*UNTOUCHED) == before
+
+
+def test_a_user_who_joins_has_a_home_and_runs_jobs_and_one_who_leaves_is_closed(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    carol = "      carol: {uid: 2003, accounts: [research], admin: true}\n"
+    dora = "      dora: {uid: 2004, accounts: [research]}\n"
+    _replace(settings, carol, carol + dora)
+    up(cluster.stack)
+    job = cluster.submit("dora", "pwd; id -un")
+    cluster.finish(job)
+    assert cluster.output(job, "dora").split() == ["/home/dora", "dora"]
+    _replace(settings, dora, "")
+    up(cluster.stack)
+    closed = cluster.run("carol", "sacctmgr -nP show assoc where user=dora format=MaxSubmit")
+    assert closed == "0"
+    assert cluster.attempt("dora", "true").returncode != 0
+
+
+def test_a_refused_line_of_slurm_conf_leaves_the_running_cluster_as_it_was(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    job = cluster.submit("ada", "sleep 15")
+    cluster.await_state(job, "RUNNING")
+    _replace(settings, "    slurm:\n", '    slurm:\n      extra: ["SwitchType=switch/nonsense"]\n')
+    with pytest.raises(StackProblem, match=r"slurm\.extra"):
+        up(cluster.stack)
+    assert cluster.run("ada", "sinfo --noheader")
+    cluster.finish(job)
+
+
+def test_bad_settings_are_reported_together_and_nothing_is_changed(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    before = cluster.start_times(*UNTOUCHED, "configurator", "node-manager")
+    _replace(settings, "max_nodes: 4", "max_node: 4")
+    _replace(settings, "uid: 2003", "uid: 2001")
+    with pytest.raises(StackProblem) as refused:
+        up(cluster.stack)
+    report = str(refused.value)
+    assert "max_nodes" in report
+    assert "2001" in report
+    assert "Traceback" not in report
+    assert cluster.start_times(*UNTOUCHED, "configurator", "node-manager") == before
+
+
+def test_what_was_removed_by_hand_comes_back_with_the_next_up(cluster: RunningCluster) -> None:
+    docker("rm", "--force", cluster.container("slurmrestd"))
+    up(cluster.stack)
+    assert await_value("slurmrestd", lambda: cluster.container("slurmrestd"), 10)
+    cluster.stack.pulumi("preview", "--expect-no-changes")

@@ -1,0 +1,137 @@
+"""Things that break: containers that die, daemons that restart, state that is lost."""
+
+import subprocess
+
+import pytest
+
+from ops.first_job import run_first_job
+from tests.cluster.running_cluster import RunningCluster, await_value, docker
+
+
+def _running_job(cluster: RunningCluster, seconds: int) -> str:
+    job = cluster.submit(
+        "ada",
+        f"echo run ${{SLURM_RESTART_COUNT:-0}} >> fault-$SLURM_JOB_ID; sleep {seconds}",
+        "--open-mode=append",
+    )
+    cluster.await_state(job, "RUNNING")
+    return job
+
+
+def _runs(cluster: RunningCluster, job: str) -> list[str]:
+    return cluster.run("ada", f"cat fault-{job}").splitlines()
+
+
+@pytest.mark.parametrize(
+    "service", ["slurmctld", "slurmdbd", "mysql", "node-manager", "configurator", "login"]
+)
+def test_a_restarted_service_loses_no_running_and_no_waiting_job(
+    cluster: RunningCluster, service: str
+) -> None:
+    running = _running_job(cluster, 12)
+    waiting = cluster.submit("ada", "hostname", f"--dependency=afterok:{running}")
+    docker("restart", "--time", "5", cluster.container(service))
+    await_value(
+        "the cluster to answer",
+        lambda: cluster.attempt("ada", "sinfo && sacct -n").returncode == 0,
+        60,
+    )
+    cluster.finish(running)
+    cluster.finish(waiting)
+    assert _runs(cluster, running) == ["run 0"]
+    assert cluster.record(running, "ExitCode,Restarts") == "0:0|0"
+
+
+def test_records_of_jobs_that_ended_while_the_database_was_away_arrive(
+    cluster: RunningCluster,
+) -> None:
+    docker("stop", "--time", "5", cluster.container("slurmdbd"))
+    job = cluster.submit("ada", "hostname")
+    cluster.finish(job)
+    docker("start", cluster.container("slurmdbd"))
+    assert cluster.record(job, "User,ExitCode") == "ada|0:0"
+    # And they are in MySQL itself, in the table of this cluster.
+    count = docker(
+        "exec",
+        cluster.container("mysql"),
+        "sh",
+        "-c",
+        'MYSQL_PWD="$(cat /run/secrets/database_password)" mysql -h127.0.0.1 -uslurm -N -e'
+        f' "SELECT COUNT(*) FROM {cluster.name}_job_table WHERE id_job={job}" slurm_acct_db',
+    )
+    assert count == "1"
+
+
+def test_a_node_whose_container_dies_is_replaced_and_its_job_runs_again(
+    cluster: RunningCluster,
+) -> None:
+    job = _running_job(cluster, 8)
+    node = cluster.job(job)["nodes"]
+    docker("kill", cluster.node_containers()[node])
+    await_value("the job's second run", lambda: _runs(cluster, job)[1:], 200)
+    cluster.finish(job)
+    assert _runs(cluster, job) == ["run 0", "run 1"]
+    states = cluster.run("ada", "sinfo -h -N -o %T")
+    assert "down" not in states
+
+
+def test_a_container_that_slurm_does_not_know_is_removed(cluster: RunningCluster) -> None:
+    labels = {"cluster": cluster.name, "pool": "cpu", "node": "cpu-77"}
+    options = [word for k, v in labels.items() for word in ("--label", f"hpc-stack.{k}={v}")]
+    image = docker("inspect", "--format", "{{.Config.Image}}", cluster.container("login"))
+    docker("run", "--detach", "--name", "hpc-test-orphan", *options, image, "sleep", "600")
+    await_value(
+        "the orphan to go",
+        lambda: not docker("ps", "--all", "--quiet", "--filter", "name=hpc-test-orphan"),
+        60,
+    )
+
+
+def test_nodes_that_were_idle_for_their_time_are_gone(cluster: RunningCluster) -> None:
+    job = cluster.submit("ada", "hostname", "--partition=brief", "--mem=100M")
+    cluster.finish(job)
+    node = cluster.output(job)
+    assert node in cluster.node_containers()
+    await_value("the node to go", lambda: node not in cluster.node_containers(), 90)
+    await_value(
+        "Slurm to know",
+        lambda: cluster.run("ada", f"sinfo -h -n {node} -o %t") == "idle~",
+        60,
+    )
+
+
+def test_a_controller_without_its_state_refuses_to_start(cluster: RunningCluster) -> None:
+    job = _running_job(cluster, 20)
+    controller = cluster.container("slurmctld")
+    image = docker("inspect", "--format", "{{.Config.Image}}", controller)
+    volume = f"hpc-{cluster.name}_state"
+    docker("stop", "--time", "5", controller)
+    shell = ("run", "--rm", "--volume", f"{volume}:/state", image, "bash", "-c")
+    docker(*shell, "cd /state && mkdir .aside && mv * .aside/")
+    try:
+        docker("start", controller)
+        await_value(
+            "the refusal",
+            lambda: "refusing to start" in _log(controller),
+            60,
+        )
+    finally:
+        docker("stop", "--time", "5", controller)
+        docker(*shell, "cd /state && rm -rf * && mv .aside/* . && rmdir .aside")
+        docker("start", controller)
+    await_value(
+        "the controller", lambda: cluster.attempt("ada", "scontrol ping").returncode == 0, 90
+    )
+    cluster.finish(job)
+    assert _runs(cluster, job) == ["run 0"]
+
+
+def _log(container: str) -> str:
+    done = subprocess.run(
+        ["docker", "logs", "--tail", "40", container], capture_output=True, text=True, check=True
+    )
+    return done.stdout + done.stderr
+
+
+def test_after_all_of_this_a_first_job_still_runs(cluster: RunningCluster) -> None:
+    assert "pi = 3.14159" in run_first_job(cluster.name, "ada").output

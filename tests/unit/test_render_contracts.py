@@ -1,0 +1,141 @@
+"""fleet.json and accounting.json, read by the programs that they are written for."""
+
+import json
+
+from configurator.records import ACCOUNT_LIMITS, QOS_LIMITS, Account, Qos, Records, User, desired
+from node_manager.fleet import DockerSettings, Fleet, Gpus, Pool, Volume, parse_fleet
+
+from config.render.accounting import accounting_json
+from config.render.fleet import fleet_json
+from config.render.site import cluster_labels
+from config.settings import load_cluster
+from tests.unit.settings_samples import settings
+from tests.unit.snapshots.rendered import OLD_SITE, SITE, load_settings
+
+
+def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> None:
+    assert parse_fleet(json.loads(fleet_json(load_settings(), SITE))) == Fleet(
+        cluster="physics",
+        provider="docker",
+        resume_timeout_seconds=120,
+        suspend_timeout_seconds=30,
+        pools=(
+            Pool(name="cpu", min_nodes=2, max_nodes=40, cpus=16, memory_mb=64000, gpus=None),
+            Pool(
+                name="gpu-large",
+                min_nodes=0,
+                max_nodes=1,
+                cpus=8,
+                memory_mb=120000,
+                gpus=Gpus(type="a100", count=2, device_files=("/dev/nvidia0", "/dev/nvidia3")),
+            ),
+        ),
+        docker=DockerSettings(
+            image="hpc-stack/slurmd:0123456789ab",
+            network="hpc-physics_cluster",
+            controller="slurmctld:6817",
+            volumes=(
+                Volume(source="hpc-physics_home", target="/home", read_only=False),
+                Volume(source="hpc-physics_users", target="/var/lib/extrausers", read_only=True),
+            ),
+            cgroup="v2",
+            labels=cluster_labels("physics", {"team": "lattice", "cost-centre": "4711"}),
+        ),
+    )
+
+
+def test_the_node_manager_learns_the_hosts_control_groups() -> None:
+    fleet = parse_fleet(json.loads(fleet_json(load_settings(), OLD_SITE)))
+    assert fleet.docker is not None
+    assert fleet.docker.cgroup == "v1"
+
+
+def test_the_configurator_reads_exactly_the_records_that_settings_describe() -> None:
+    records = desired(json.loads(accounting_json(load_settings())))
+    open_account = dict.fromkeys(ACCOUNT_LIMITS) | {
+        "GrpTRES": {},
+        "GrpTRESMins": {},
+        "MaxTRESPerJob": {},
+    }
+    assert records.accounts == {
+        "research": Account(
+            parent="root",
+            description="Research groups",
+            fairshare=3,
+            qos=frozenset({"normal", "short"}),
+            default_qos="normal",
+            limits=open_account,
+        ),
+        "lattice": Account(
+            parent="research",
+            description="Lattice QCD for $2 a node hour",
+            fairshare=1,
+            qos=frozenset({"normal", "short"}),
+            default_qos="normal",
+            limits={
+                "GrpTRES": {"cpu": 256, "mem": 1024**2, "gres/gpu": 2},
+                "GrpTRESMins": {"cpu": 600000},
+                "MaxTRESPerJob": {"node": 16},
+                "GrpJobs": 100,
+                "GrpSubmitJobs": 1000,
+                "MaxJobs": 20,
+                "MaxSubmitJobs": 200,
+                "MaxWall": 91,
+            },
+        ),
+        "lattice-students": Account(
+            parent="lattice",
+            description="lattice-students",
+            fairshare=1,
+            qos=frozenset({"short"}),
+            default_qos="short",
+            limits={**open_account, "MaxJobs": 1},
+        ),
+        "teaching": Account(
+            parent="root",
+            description="teaching",
+            fairshare=1,
+            qos=frozenset({"normal"}),
+            default_qos="normal",
+            limits=open_account,
+        ),
+    }
+    assert records.users == {
+        "ada": User(default_account="research", admin=True, accounts={"research": True}),
+        "ben": User(
+            default_account="lattice-students", admin=False, accounts={"lattice-students": True}
+        ),
+        "zoe": User(
+            default_account="lattice", admin=False, accounts={"lattice": True, "teaching": True}
+        ),
+    }
+    assert records.qos["short"] == Qos(
+        description="Short jobs go first",
+        priority=100,
+        usage_factor=0.5,
+        limits={
+            "GrpTRES": {"cpu": 64},
+            "GrpTRESMins": {"cpu": 10000, "gres/gpu:a100": 600},
+            "GrpJobs": 50,
+            "MaxJobsPerUser": 5,
+            "MaxSubmitJobsPerUser": None,
+            "MaxTRESPerUser": {"cpu": 32},
+            "MaxTRESPerJob": {"cpu": 16, "mem": 32 * 1024},
+            "MaxWall": 15,
+        },
+    )
+
+
+def test_the_normal_qos_is_always_there() -> None:
+    records: Records = desired(json.loads(accounting_json(load_cluster(settings()))))
+    assert records.qos.keys() == {"normal"}
+    assert records.qos["normal"].limits.keys() == QOS_LIMITS.keys()
+    assert not any(records.qos["normal"].limits.values())
+
+
+def test_both_readers_know_every_limit_that_is_written() -> None:
+    document = json.loads(accounting_json(load_settings()))
+    for account in document["accounts"].values():
+        assert account["limits"].keys() == ACCOUNT_LIMITS.keys()
+    for qos in document["qos"].values():
+        assert qos["limits"].keys() == QOS_LIMITS.keys()

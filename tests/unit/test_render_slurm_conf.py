@@ -1,0 +1,196 @@
+"""slurm.conf, gres.conf and cgroup.conf, read back as Slurm would read them."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from config.render.cgroup_conf import cgroup_conf
+from config.render.gres_conf import gres_conf
+from config.render.slurm_conf import slurm_conf
+from config.render.slurmdbd_conf import slurmdbd_conf
+from config.settings import OWNED_KEYS, ClusterSettings, load_cluster
+from tests.unit.settings_samples import GPU, pool, settings
+from tests.unit.snapshots.rendered import OLD_SITE, SITE, load_settings
+
+Line = dict[str, str]
+REPEATED = {"NodeName", "NodeSet", "PartitionName"}
+
+TWO_POOLS = {"cpu": pool(max_nodes=40, min_nodes=2), "gpu": pool(max_nodes=1, gpus=GPU)}
+
+
+def parse(text: str) -> list[Line]:
+    """Each line as keys and values, in order; comments and blank lines left out."""
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return [dict(word.split("=", 1) for word in line.split(" ")) for line in lines]
+
+
+def top_level(text: str) -> Line:
+    """The keys that stand once for the whole cluster."""
+    pairs = [pair for line in parse(text) for pair in list(line.items())[:1]]
+    single = [(key, value) for key, value in pairs if key not in REPEATED]
+    counts = Counter(key.lower() for key, _ in single)
+    assert {key for key, count in counts.items() if count > 1} == set()
+    return dict(single)
+
+
+def named(text: str, key: str) -> dict[str, Line]:
+    """The lines that begin with a key, by that key's value."""
+    lines = [line for line in parse(text) if next(iter(line)) == key]
+    assert len({line[key] for line in lines}) == len(lines)
+    return {line[key]: line for line in lines}
+
+
+def cluster(**changes: Any) -> ClusterSettings:
+    return load_cluster(settings(**changes))
+
+
+@pytest.mark.parametrize("site", [SITE, OLD_SITE], ids=["v2", "v1"])
+def test_every_key_that_we_write_is_refused_in_extra_lines(site: Any) -> None:
+    slurm = load_settings().slurm.model_copy(update={"extra": ()})
+    text = slurm_conf(load_settings().model_copy(update={"slurm": slurm}), site)
+    ours = {key.lower() for line in parse(text) for key in list(line)[:1]}
+    assert ours - OWNED_KEYS.keys() == set()
+
+
+def test_extra_lines_come_last_and_as_they_were_written() -> None:
+    text = slurm_conf(cluster(slurm={"extra": ["KillWait=60", 'Licenses="a:2,b:1"']}), SITE)
+    assert text.endswith('\nKillWait=60\nLicenses="a:2,b:1"\n')
+    assert top_level(text)["KillWait"] == "60"
+
+
+def test_each_pool_has_nodes_a_node_set_and_a_partition() -> None:
+    text = slurm_conf(cluster(pools=TWO_POOLS), SITE)
+    assert named(text, "NodeSet") == {
+        "cpu": {"NodeSet": "cpu", "Nodes": "cpu-[1-40]"},
+        "gpu": {"NodeSet": "gpu", "Nodes": "gpu-1"},
+    }
+    partitions = named(text, "PartitionName")
+    assert {name: line["Nodes"] for name, line in partitions.items()} == {
+        "cpu": "cpu",
+        "gpu": "gpu",
+    }
+    nodes = named(text, "NodeName")
+    assert nodes.keys() == {"cpu-[1-40]", "gpu-1"}
+    assert all(line["State"] == "CLOUD" for line in nodes.values())
+
+
+@pytest.mark.parametrize(
+    ("pools", "default"),
+    [
+        ({"b": pool(), "a": pool()}, "a"),
+        ({"a": pool(), "b": pool(default=True)}, "b"),
+        ({"only": pool()}, "only"),
+    ],
+)
+def test_exactly_one_partition_is_the_default(pools: dict[str, Any], default: str) -> None:
+    partitions = named(slurm_conf(cluster(pools=pools), SITE), "PartitionName")
+    assert [name for name, line in partitions.items() if line["Default"] == "YES"] == [default]
+    assert {line["Default"] for line in partitions.values()} <= {"YES", "NO"}
+
+
+def test_a_partition_carries_the_pools_times_memory_and_rank() -> None:
+    shape = pool(cpus=4, memory_mb=1000, time_limit="2:00:00", idle_seconds=77, priority=9)
+    line = named(slurm_conf(cluster(pools={"p": shape}), SITE), "PartitionName")["p"]
+    expected = {"MaxTime": "2:00:00", "DefaultTime": "2:00:00", "DefMemPerCPU": "250"}
+    expected |= {"SuspendTime": "77", "PriorityJobFactor": "9", "State": "UP"}
+    assert line.items() >= expected.items()
+
+
+def test_memory_for_all_pools_wins_over_what_each_divides() -> None:
+    text = slurm_conf(cluster(slurm={"default_memory_per_cpu_mb": 123}), SITE)
+    assert named(text, "PartitionName")["cpu"]["DefMemPerCPU"] == "123"
+
+
+def test_features_of_a_node_are_its_own_and_the_pools_name() -> None:
+    text = slurm_conf(cluster(pools={"p": pool(features=["z", "p", "a"])}), SITE)
+    assert named(text, "NodeName")["p-[1-8]"]["Feature"] == "a,p,z"
+
+
+def test_nodes_that_are_kept_are_named_with_their_number() -> None:
+    pools = {"a": pool(min_nodes=2), "b": pool(), "c": pool(min_nodes=1, max_nodes=1)}
+    conf = top_level(slurm_conf(cluster(pools=pools), SITE))
+    assert conf["SuspendExcNodes"] == "a-[1-8]:2,c-1:1"
+
+
+def test_no_node_is_excepted_where_none_is_kept() -> None:
+    assert "SuspendExcNodes" not in top_level(slurm_conf(cluster(), SITE))
+
+
+def test_nodes_come_and_go_by_programs_that_the_images_have() -> None:
+    conf = top_level(slurm_conf(cluster(), SITE))
+    programs = {conf[key] for key in ("ResumeProgram", "SuspendProgram", "ResumeFailProgram")}
+    assert programs == {"/usr/libexec/hpc-stack/wake-fleet"}
+    assert conf["PrologSlurmctld"] == "/usr/libexec/hpc-stack/wait-for-nodes"
+
+
+def test_limits_are_enforced() -> None:
+    conf = top_level(slurm_conf(cluster(), SITE))
+    assert {"associations", "limits", "qos"} <= set(conf["AccountingStorageEnforce"].split(","))
+
+
+def test_sites_differ_only_in_how_jobs_are_confined() -> None:
+    new, old = (top_level(slurm_conf(cluster(), site)) for site in (SITE, OLD_SITE))
+    assert {key: (old[key], new[key]) for key in new if new[key] != old[key]} == {
+        "ProctrackType": ("proctrack/linuxproc", "proctrack/cgroup"),
+        "TaskPlugin": ("task/none", "task/cgroup,task/affinity"),
+        "JobAcctGatherType": ("jobacct_gather/linux", "jobacct_gather/cgroup"),
+    }
+    assert new.keys() == old.keys()
+
+
+def test_jobs_are_constrained_on_cgroup_v2_alone() -> None:
+    new, old = (top_level(cgroup_conf(site)) for site in (SITE, OLD_SITE))
+    assert new["CgroupPlugin"] == "cgroup/v2"
+    constrained = {key for key, value in new.items() if key.startswith("Constrain")}
+    assert constrained == {
+        f"Constrain{what}" for what in ("Cores", "RAMSpace", "SwapSpace", "Devices")
+    }
+    assert {new[key] for key in constrained} == {"yes"}
+    assert old == {"CgroupPlugin": "disabled"}
+
+
+def test_gpus_of_nodes_are_those_whose_files_are_named() -> None:
+    loaded = load_settings()
+    nodes = named(slurm_conf(loaded, SITE), "NodeName")
+    counted = {name: line["Gres"] for name, line in nodes.items() if "Gres" in line}
+    files: dict[str, list[Line]] = {}
+    for line in parse(gres_conf(loaded)):
+        files.setdefault(line["NodeName"], []).append(line)
+    assert counted == {
+        name: f"{lines[0]['Name']}:{lines[0]['Type']}:{len(lines)}" for name, lines in files.items()
+    }
+    assert [line["File"] for line in files["gpu-large-1"]] == ["/dev/nvidia0", "/dev/nvidia3"]
+
+
+def test_gpus_are_accounted_by_type() -> None:
+    pools = {"b": pool(gpus=GPU), "a": pool(gpus={"type": "h100", "count": 1}), "c": pool()}
+    conf = top_level(slurm_conf(cluster(pools=pools), SITE))
+    assert conf["GresTypes"] == "gpu"
+    assert conf["AccountingStorageTRES"] == "gres/gpu,gres/gpu:a100,gres/gpu:h100"
+
+
+def test_without_gpus_nothing_speaks_of_them() -> None:
+    assert parse(gres_conf(cluster())) == []
+    assert {"GresTypes", "AccountingStorageTRES"} & top_level(
+        slurm_conf(cluster(), SITE)
+    ).keys() == set()
+
+
+def test_metrics_are_on_unless_they_are_switched_off() -> None:
+    off = cluster(monitoring={"native_metrics": False})
+    assert top_level(slurm_conf(cluster(), SITE))["MetricsType"] == "metrics/openmetrics"
+    assert "MetricsType" not in top_level(slurm_conf(off, SITE))
+
+
+@pytest.mark.parametrize("months", [None, 0])
+def test_records_are_kept_for_ever_unless_settings_say_how_long(months: int | None) -> None:
+    kept = cluster(database={"purge_jobs_after_months": months})
+    assert not any(key.startswith("Purge") for key in top_level(slurmdbd_conf(kept)))
+    purged = top_level(slurmdbd_conf(cluster(database={"purge_jobs_after_months": 6})))
+    assert (purged["PurgeJobAfter"], purged["PurgeStepAfter"]) == ("6months", "6months")
+
+
+def test_slurmdbd_conf_has_no_password() -> None:
+    # Its container adds it from a secret.
+    assert not any("pass" in key.lower() for key in top_level(slurmdbd_conf(cluster())))
