@@ -73,8 +73,7 @@ def _power_saving(settings: ClusterSettings) -> list[str]:
         if pool.min_nodes
     ]
     return [
-        "SlurmctldParameters="
-        "enable_configless,idle_on_node_suspend,power_save_interval=1,power_save_min_interval=0",
+        "SlurmctldParameters=enable_configless,power_save_interval=1,power_save_min_interval=0",
         f"ResumeProgram={PROGRAMS}/wake-fleet",
         f"ResumeFailProgram={PROGRAMS}/wake-fleet",
         f"SuspendProgram={PROGRAMS}/wake-fleet",
@@ -110,7 +109,7 @@ def _scheduling(settings: ClusterSettings) -> list[str]:
     return [
         "SchedulerType=sched/backfill",
         # A job whose node was lost waits 2 min by default before it is tried again.
-        f"SchedulerParameters=bf_continue,requeue_delay=5,{settled}",
+        f"SchedulerParameters=bf_continue,requeue_delay=1,{settled}",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",

@@ -162,10 +162,12 @@ class Vm:
 
     def _open_shared_connection(self) -> bool:
         """An emulated handshake takes a second, so all commands share the first connection."""
-        shared = ["-o", "ControlMaster=yes", "-o", "ControlPersist=yes"]
+        # What later commands may send is decided here; what they do send, by each of them.
+        shared = ["-o", "ControlMaster=yes", "-o", "ControlPersist=yes", "-o", "SendEnv=*"]
         result = subprocess.run(
             ["ssh", *_SSH_OPTIONS, "-p", str(self._ssh_port), *shared, _ROOT, "true"],
             cwd=self._folder,
+            env={"PATH": os.environ["PATH"]},
             stdin=subprocess.DEVNULL,
             # The connection stays in the background and would hold a pipe open for ever.
             stdout=subprocess.DEVNULL,
