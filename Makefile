@@ -2,6 +2,9 @@
 STACK ?= local
 PYTHON ?= python3
 VENV := .venv/bin
+# Who `make shell` is, and what it runs instead of a shell. Make itself has an AS: the assembler.
+AS :=
+RUN :=
 
 .PHONY: help up down clean status shell preview test test-vm lint bench docs prepare
 
@@ -11,22 +14,25 @@ help: ## this list
 prepare: ## make sure of Docker, Pulumi and the base images (part of every other command)
 	@$(PYTHON) -m ops.prepare
 
+$(VENV):
+	@echo 'Nothing is installed in this checkout yet. Fix: make up' >&2; exit 1
+
 up: prepare ## bring the cluster up, or to changed settings, and run a first job
 	@$(VENV)/python -m ops.up $(STACK)
 
-shell: ## a shell on the login node, as an ordinary user (AS=NAME for another one)
-	@$(VENV)/python -m ops.shell $(STACK) "$(AS)" "$(RUN)"
+shell: $(VENV) ## a shell on the login node, as an ordinary user (AS=NAME: another one, RUN=COMMAND: run that)
+	@$(VENV)/python -m ops.shell $(STACK) '$(AS)' '$(RUN)'
 
-status: ## services, nodes, queue and addresses in one screen
+status: $(VENV) ## services, nodes, queue and addresses in one screen
 	@$(VENV)/python -m ops.status $(STACK)
 
 preview: prepare ## what `make up` would change
 	@$(VENV)/python -m ops.preview $(STACK)
 
-down: ## stop the cluster and keep its data
+down: $(VENV) ## stop the cluster and keep its data
 	@$(VENV)/python -m ops.down $(STACK)
 
-clean: ## remove the cluster and its data
+clean: $(VENV) ## remove the cluster and its data
 	@$(VENV)/python -m ops.down $(STACK) --data
 
 test: ## the whole test suite, on a real cluster of its own
@@ -45,5 +51,5 @@ bench: ## the benchmarks, one line a figure
 	@$(PYTHON) -m ops.prepare --dev
 	@$(VENV)/python -m tests.bench
 
-docs: ## write the generated pages in docs/
+docs: $(VENV) ## write the generated pages in docs/
 	@$(VENV)/python -m config.reference

@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STATE_NAME = ".state"
+BACKEND_NAME = "pulumi"
+PASSPHRASE_NAME = "passphrase"  # noqa: S105 - a file's name
 
 
 class EnvironmentProblemError(Exception):
@@ -50,13 +52,17 @@ def environment(
     if uses_local_backend(surroundings):
         # As a path of a URL: a checkout may lie in a directory with blanks in its name.
         variables["PULUMI_BACKEND_URL"] = f"file://{quote(str(backend(state)))}"
-        if not surroundings.get("PULUMI_CONFIG_PASSPHRASE") and not surroundings.get(
-            "PULUMI_CONFIG_PASSPHRASE_FILE"
-        ):
+        if _passphrase_is_ours(surroundings):
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase(state))
     elif pulumi_home and surroundings.get("PULUMI_HOME") != str(pulumi_home):
         variables["PULUMI_CREDENTIALS_PATH"] = str(credentials(surroundings).parent)
     return variables
+
+
+def _passphrase_is_ours(surroundings: Mapping[str, str]) -> bool:
+    named = surroundings.get("PULUMI_CONFIG_PASSPHRASE_FILE", "")
+    given = named and not named.endswith(f"/{STATE_NAME}/{PASSPHRASE_NAME}")
+    return not (given or surroundings.get("PULUMI_CONFIG_PASSPHRASE"))
 
 
 def search_path(checkout: Path, prepared: Mapping[str, Any], path: str) -> str:
@@ -79,8 +85,10 @@ def own_pulumi_home(checkout: Path, prepared: Mapping[str, Any]) -> Path | None:
 def uses_local_backend(surroundings: Mapping[str, str]) -> bool:
     """Whether the stacks are ours to keep: the user neither named a backend nor is logged in to
     one."""
-    if surroundings.get("PULUMI_BACKEND_URL"):
-        return False
+    named = surroundings.get("PULUMI_BACKEND_URL")
+    if named:
+        # One that `python3 -m ops.environment` gave to a shell, perhaps of another checkout.
+        return named.startswith("file://") and named.endswith(f"/{STATE_NAME}/{BACKEND_NAME}")
     try:
         current = json.loads(credentials(surroundings).read_text()).get("current")
     except (OSError, ValueError):
@@ -97,12 +105,12 @@ def credentials(surroundings: Mapping[str, str]) -> Path:
 
 def backend(state: Path) -> Path:
     """The directory of Pulumi's local file backend."""
-    return state / "pulumi"
+    return state / BACKEND_NAME
 
 
 def passphrase(state: Path) -> Path:
     """The file with the passphrase that encrypts the secrets in the local stacks."""
-    return state / "passphrase"
+    return state / PASSPHRASE_NAME
 
 
 def prepared_file(checkout: Path) -> Path:

@@ -33,11 +33,15 @@ def say(text: str) -> None:
 
 @dataclass
 class Progress:
-    """Listens to an operation. `problems` holds what Pulumi said of what went wrong."""
+    """Listens to an operation.
+
+    `problems` holds what Pulumi said of what went wrong, `made` what was created or made again.
+    """
 
     name: str
     problems: list[str] = field(default_factory=list)
     changed: bool = False
+    made: set[str] = field(default_factory=set)
     _begun: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -63,6 +67,8 @@ class Progress:
         if operation not in _WORDS:
             return
         self.changed = True
+        if "create" in operation:
+            self.made.add(urn)
         if step := _step(urn):
             self._begun[urn] = time.monotonic()
             say(f"[{self.name}] {step}: {_WORDS[operation]} ...")

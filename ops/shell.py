@@ -20,7 +20,7 @@ def main() -> None:
             f"There is no user {user}. Allowed: {', '.join(known)}.\n"
             f"Fix: choose one of them, or add the user to Pulumi.{stack or 'local'}.yaml"
         )
-    terminal = ["-t"] if sys.stdin.isatty() else []
+    terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     run = ["-c", command] if command else []
     os.execvp(
         "docker",

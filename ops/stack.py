@@ -117,8 +117,20 @@ def open_stack(name: str, checkout: Path = CHECKOUT) -> Stack:
     except StackProblem as problem:
         if "no stack named" not in str(problem):
             raise
-        stack.pulumi("stack", "init")
+        _create(stack, file)
     return stack
+
+
+def _create(stack: Stack, file: Path) -> None:
+    try:
+        stack.pulumi("stack", "init")
+    except StackProblem as problem:
+        if "incorrect passphrase" in str(problem):
+            raise StackProblem(
+                f"{file.name} has an encryptionsalt that belongs to the passphrase of another "
+                "checkout.\nFix: remove the line `encryptionsalt: ...`; Pulumi writes a new one"
+            ) from None
+        raise
 
 
 def release_dead_lock(stacks: Path, name: str) -> None:

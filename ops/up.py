@@ -14,7 +14,7 @@ SERVICES = 6
 
 
 def up(stack: Stack) -> None:
-    """Bring the stack up. Without a change it takes seconds and runs no job."""
+    """Bring the stack up; a cluster that was made, or made again, is proved by a job."""
     begun = time.monotonic()
     progress = Progress("up")
     replacements = [word for urn in repairs(stack) for word in ("--replace", urn)]
@@ -25,10 +25,10 @@ def up(stack: Stack) -> None:
 
     proof = stack.state / f"first-job-{cluster}"
     job = None
-    if progress.changed or not proof.exists():
+    if stack.urn(cluster, "services") in progress.made or not proof.exists():
         job = run_first_job(cluster, users(cluster)[0])
         proof.write_text(job.record + "\n")
-    say(summary(stack.name, outputs, job))
+    say(summary(stack.name, outputs, job, changed=progress.changed))
     say(f"[up] {time.monotonic() - begun:.1f} s")
 
 
@@ -51,7 +51,9 @@ def repairs(stack: Stack) -> list[str]:
     return [urn for urn in lost if urn in stack.resources()] if lost else []
 
 
-def summary(stack: str, outputs: dict[str, Any], job: FirstJob | None) -> str:
+def summary(
+    stack: str, outputs: dict[str, Any], job: FirstJob | None, *, changed: bool = False
+) -> str:
     """What a person sees at the end."""
     lines = [""]
     if job:
@@ -63,7 +65,7 @@ def summary(stack: str, outputs: dict[str, Any], job: FirstJob | None) -> str:
             f"    submitted {submitted}, started {started}, ended {ended}",
             "",
         ]
-    else:
+    elif not changed:
         lines += ["Nothing to change: the cluster is as the settings say.", ""]
     option = "" if stack == "local" else f" STACK={stack}"
     lines += [

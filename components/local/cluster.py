@@ -7,7 +7,7 @@ from pulumi_command.local import Command, Logging
 
 from components.local import images
 from components.local.engine import Engine
-from components.local.secrets import make_secrets
+from components.local.secrets import fingerprint, make_secrets
 from components.local.volumes import make_volumes
 from config.render.bundle import render_bundle
 from config.render.compose import SECRETS
@@ -50,6 +50,7 @@ class LocalCluster(pulumi.ComponentResource):
         secrets = make_secrets(name, SECRETS, parent=self, protect=settings.storage.protect)
         volumes = make_volumes(
             name,
+            owner=fingerprint(secrets["database_password"]),
             labels=cluster_labels(settings.name, settings.tags),
             parent=self,
             protect=settings.storage.protect,

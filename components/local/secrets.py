@@ -1,5 +1,6 @@
 """The cluster's secrets: made once, kept encrypted in Pulumi's state, nowhere else on disk."""
 
+import hashlib
 from collections.abc import Iterable
 
 import pulumi
@@ -29,3 +30,10 @@ def make_secrets(
         )
         for secret in names
     }
+
+
+def fingerprint(secret: pulumi.Output[str]) -> pulumi.Output[str]:
+    """A public name for a random secret, from which nobody can find it."""
+    return pulumi.Output.unsecret(
+        secret.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:12])
+    )

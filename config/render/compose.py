@@ -95,6 +95,8 @@ def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]
                 "init": True,
                 "restart": "on-failure:3" if name == "configurator" else "unless-stopped",
                 "networks": ["cluster"],
+                # A fork bomb ends with its container.
+                "pids_limit": 4096,
                 "security_opt": ["no-new-privileges:true"],
                 "logging": {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}},
             }

@@ -10,12 +10,25 @@ from ops.down import clean
 from ops.environment import CHECKOUT
 from ops.stack import Stack, open_stack
 from ops.up import up
-from tests.cluster.running_cluster import RunningCluster
+from tests.cluster.running_cluster import RunningCluster, docker
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "config", "components", "images", "examples")
 """What Pulumi runs, and what it reads."""
 
 SETTINGS = Path(__file__).with_name("Pulumi.test.yaml")
+
+
+def remove_leftovers(cluster: str) -> None:
+    """Remove what a killed test run left on the engine: its stack, with its secrets, is gone."""
+    mark = ("--filter", f"label=hpc-stack.cluster={cluster}", "--quiet")
+    for kind, listing, removal in (
+        ("container", ("ps", "--all"), ("rm", "--force")),
+        ("network", ("network", "ls"), ("network", "rm")),
+        ("volume", ("volume", "ls"), ("volume", "rm")),
+    ):
+        if found := docker(*listing, *mark).split():
+            print(f"removing {len(found)} left-over {kind}(s) of cluster {cluster}")
+            docker(*removal, *found)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             shutil.copy(source, checkout)
     (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
     shutil.copy(SETTINGS, checkout)
+    remove_leftovers("test")
     opened = open_stack("test", checkout)
     yield opened
     clean(opened)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack import StackProblem
+from ops.down import clean
+from ops.stack import StackProblem, open_stack
 from ops.up import up
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
 
@@ -131,3 +132,23 @@ def test_what_was_removed_by_hand_comes_back_with_the_next_up(cluster: RunningCl
     up(cluster.stack)
     assert await_value("slurmrestd", lambda: cluster.container("slurmrestd"), 10)
     cluster.stack.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_volume_of_another_stack_is_not_taken(cluster: RunningCluster, settings: Path) -> None:
+    # The name of a cluster that some other checkout has on this engine.
+    stranger = "hpc-stranger_home"
+    docker("volume", "create", stranger)
+    try:
+        with_other_name = cluster.stack.checkout / "Pulumi.stranger.yaml"
+        text = settings.read_text().replace("name: test\n", "name: stranger\n")
+        ports = text.replace("ssh: 2922, rest: 16920", "ssh: 2923, rest: 16921")
+        with_other_name.write_text(
+            "\n".join(line for line in ports.splitlines() if "encryptionsalt" not in line)
+        )
+        other = open_stack("stranger", cluster.stack.checkout)
+        with pytest.raises(StackProblem, match="hpc-stranger_home exists"):
+            up(other)
+        clean(other)
+        assert docker("volume", "ls", "--quiet", "--filter", f"name={stranger}") == stranger
+    finally:
+        docker("volume", "rm", stranger)

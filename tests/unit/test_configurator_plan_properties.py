@@ -7,13 +7,15 @@ from typing import Any
 from configurator import notation
 from configurator.plan import Step, plan, unmanaged
 from configurator.records import ACCOUNT_LIMITS, QOS_LIMITS, Account, Limits, Qos, Records, User
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 TRES_LIMITS = {"GrpTRES", "GrpTRESMins", "MaxTRESPerJob", "MaxTRESPerUser"}
 TRES = st.dictionaries(st.sampled_from(["cpu", "mem", "node"]), st.integers(0, 9), max_size=3)
 COUNTS = st.none() | st.integers(0, 9)
+# Whole databases are large examples, and the machine may be busy with a cluster.
+quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 TEXTS = st.sampled_from(["one course", "Groups", "zoë"])
 
 
@@ -212,14 +214,14 @@ def carried_out(wanted: Records, present: Records) -> Records:
     return database.records()
 
 
-@settings(deadline=None)
+@quick
 @given(records())
 def test_there_is_nothing_to_do_when_records_are_as_wanted(wanted: Records) -> None:
     assert plan(wanted, kept(wanted)) == []
     assert unmanaged(wanted, wanted) == []
 
 
-@settings(deadline=None)
+@quick
 @given(records(), records())
 def test_what_is_named_becomes_as_wanted(wanted: Records, present: Records) -> None:
     after, asked = kept(carried_out(wanted, present)), kept(wanted)
@@ -233,13 +235,13 @@ def test_what_is_named_becomes_as_wanted(wanted: Records, present: Records) -> N
         )
 
 
-@settings(deadline=None)
+@quick
 @given(records(), records())
 def test_a_second_plan_has_nothing_to_do(wanted: Records, present: Records) -> None:
     assert plan(wanted, carried_out(wanted, present)) == []
 
 
-@settings(deadline=None)
+@quick
 @given(records(), records(), st.data())
 def test_a_plan_that_was_cut_short_is_completed_by_the_next_one(
     wanted: Records, present: Records, draws: st.DataObject
@@ -251,7 +253,7 @@ def test_a_plan_that_was_cut_short_is_completed_by_the_next_one(
     assert plan(wanted, carried_out(wanted, database.records())) == []
 
 
-@settings(deadline=None)
+@quick
 @given(records(), records())
 def test_nothing_is_ever_deleted(wanted: Records, present: Records) -> None:
     assert {step.arguments[0] for step in plan(wanted, present)} <= {"add", "modify"}
@@ -262,7 +264,7 @@ def test_nothing_is_ever_deleted(wanted: Records, present: Records) -> None:
         assert user.accounts.keys() <= after.users[name].accounts.keys()
 
 
-@settings(deadline=None)
+@quick
 @given(records(), records())
 def test_what_is_no_longer_named_is_closed_and_reported(wanted: Records, present: Records) -> None:
     after = carried_out(wanted, present)
@@ -278,7 +280,7 @@ def test_what_is_no_longer_named_is_closed_and_reported(wanted: Records, present
         assert f"QOS {name}: not in the settings" in lines
 
 
-@settings(deadline=None)
+@quick
 @given(records())
 def test_limits_that_are_no_longer_set_are_all_taken_back(present: Records) -> None:
     unlimited = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from configurator.records import desired
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_manager.fleet import parse_fleet
 
@@ -16,7 +16,7 @@ from tests.unit.snapshots.rendered import rendered
 from tests.unit.test_settings_properties import valid_settings
 
 # Writing YAML is the slow part: a few examples, of which each renders everything.
-quick = settings(deadline=None, max_examples=25)
+quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 def texts(data: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from components.local.images import PREFIX, content_tag, references
 from config.render.bundle import render_bundle
 from config.render.compose import DATA_VOLUMES, MYSQL_IMAGE, SECRETS
@@ -26,6 +28,13 @@ from tests.vm.progress import Progress
 # Emulated; with KVM it is a fifteenth of it.
 UP_SECONDS = 1500
 JOB_SECONDS = 600
+
+PATIENCE = {
+    "start_period": f"{UP_SECONDS}s",
+    "start_interval": "15s",
+    "interval": "120s",
+    "timeout": "60s",
+}
 
 NODE = "node-1"
 USER = "ada"
@@ -142,6 +151,18 @@ def start_cluster(vm: Vm, built: dict[str, str], progress: Progress) -> VmCluste
     return cluster
 
 
+def with_patience(compose: str) -> str:
+    """The document with health checks at an emulated machine's pace, and nothing else changed.
+
+    Meant for a real one, a check a second of each service alone keeps emulated processors busy.
+    """
+    document = yaml.safe_load(compose)
+    for service in document["services"].values():
+        # Without a test of its own, Docker takes the image's.
+        service["healthcheck"] = {**service.get("healthcheck", {}), **PATIENCE}
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def what_happened(vm: Vm) -> str:
     """What a person wants to read after a failure: containers, and the last lines of each."""
     script = (
@@ -164,7 +185,7 @@ def _bring_up(vm: Vm, settings: ClusterSettings, site: Site) -> None:
     vm.run(f"for v in {volumes}; do docker volume create $v; done")
     vm.run(
         "docker compose --progress plain --file - up --detach --wait --remove-orphans",
-        stdin=render_bundle(settings, site).compose,
+        stdin=with_patience(render_bundle(settings, site).compose),
         environment={variable: secrets.token_urlsafe(48) for variable in SECRETS.values()},
         timeout=UP_SECONDS,
     )

@@ -244,6 +244,7 @@ class _Recipe:
             "mem_limit": (pool.memory_mb << 20) + MEMORY_ON_TOP,
             "log_config": LogConfig(type="local", config={"max-size": "5m", "max-file": "2"}),
             "security_opt": ["no-new-privileges:true"],
+            "pids_limit": 32768,  # a fork bomb ends with its node
         }
         if self._settings.cgroup == "v2":
             # slurmd makes its jobs' cgroups below its own, filters devices by BPF programs and
