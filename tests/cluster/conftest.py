@@ -45,7 +45,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
     shutil.copy(SETTINGS, checkout)
     remove_leftovers("test")
-    opened = open_stack("test", checkout)
+    with pytest.MonkeyPatch.context() as surroundings:
+        # Not where the person who runs the tests is logged in.
+        surroundings.delenv("PULUMI_BACKEND_URL", raising=False)
+        surroundings.setenv("PULUMI_CREDENTIALS_PATH", str(checkout / "nobody"))
+        opened = open_stack("test", checkout)
     yield opened
     clean(opened)
 

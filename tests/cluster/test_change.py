@@ -83,6 +83,19 @@ def test_an_accounts_limit_is_applied_and_taken_back(
     assert cluster.start_times(*UNTOUCHED) == before
 
 
+def test_a_configurator_that_runs_again_finds_nothing_to_do(cluster: RunningCluster) -> None:
+    # Account `class` has limits that its users inherit: these are not the users' own.
+    configurator = cluster.container("configurator")
+    docker("restart", "--time", "5", configurator)
+    since = docker("inspect", "--format", "{{.State.StartedAt}}", configurator)
+
+    def said() -> list[str]:
+        return docker("logs", "--since", since, configurator).splitlines()
+
+    await_value("the configurator", lambda: "configured" in said(), 30)
+    assert [line for line in said() if "records are kept" not in line] == ["configured"]
+
+
 def test_a_user_who_joins_has_a_home_and_runs_jobs_and_one_who_leaves_is_closed(
     cluster: RunningCluster, settings: Path
 ) -> None:

@@ -152,7 +152,8 @@ def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Re
             row["Account"]: Account(
                 parent=row["ParentName"],
                 description=descriptions.get(row["Account"], ""),
-                fairshare=int(row["Share"] or 1),
+                # `parent`, which somebody may have set by hand, is no number of ours.
+                fairshare=int(row["Share"]) if row["Share"].isdecimal() else -1,
                 qos=frozenset(filter(None, row["QOS"].split(","))),
                 default_qos=row["DefaultQOS"],
                 limits=_printed(row, ACCOUNT_LIMITS),

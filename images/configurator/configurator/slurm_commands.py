@@ -21,10 +21,11 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def rows(entity: str, columns: str) -> list[dict[str, str]]:
+def rows(entity: str, columns: str, *options: str) -> list[dict[str, str]]:
     """All records of one kind, as texts by column."""
     names = columns.split(",")
-    printed = run("sacctmgr", "--noheader", "--parsable2", "show", entity, f"format={columns}")
+    show = ("sacctmgr", "--noheader", "--parsable2", "show", entity, *options)
+    printed = run(*show, f"format={columns}")
     return [dict(zip(names, line.split("|"), strict=True)) for line in printed.splitlines()]
 
 
@@ -34,7 +35,8 @@ def present_records() -> records.Records:
         qos=rows("qos", records.QOS_COLUMNS),
         accounts=rows("account", records.ACCOUNT_COLUMNS),
         users=rows("user", records.USER_COLUMNS),
-        associations=rows("association", records.ASSOCIATION_COLUMNS),
+        # Without parents' limits: what is inherited is not a record's own.
+        associations=rows("association", records.ASSOCIATION_COLUMNS, "WOPLimits"),
     )
 
 

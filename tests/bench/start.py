@@ -1,0 +1,84 @@
+"""From submission to the first line of the job."""
+
+from collections.abc import Iterator
+
+from tests.bench.bench_cluster import USER, say
+from tests.bench.figure import Figure, median, p95
+from tests.bench.variants import slurms_own_loop, variant
+from tests.cluster.running_cluster import RunningCluster, await_value
+
+NODES = 8
+TRIES = 12
+BASELINE_TRIES = 3
+
+# Both clocks are this host's.
+_TRY = r"""
+rm -f start.out
+begun=$EPOCHREALTIME
+sbatch --parsable --output=start.out {options} > /dev/null <<'SCRIPT'
+#!/bin/bash
+echo $EPOCHREALTIME
+SCRIPT
+until [ -s start.out ]; do sleep 0.01; done
+echo $begun $(cat start.out)
+"""
+
+
+def figures(cluster: RunningCluster) -> Iterator[Figure]:
+    """One new node, eight at once, a warm one."""
+    new = [one_new_node(cluster, number) for number in range(TRIES)]
+    say(f"one new node: {_listed(new)}")
+    eight = [_eight_new_nodes(cluster) for _ in range(3)]
+    say(f"eight new nodes: {_listed(eight)}")
+    warm = [_submit_to_start(cluster, "--nodelist=cpu-1") for _ in range(TRIES)]
+    say(f"a warm node: {_listed(warm)}")
+    with variant(cluster, slurms_own_loop):
+        slow = [one_new_node(cluster, number) for number in range(BASELINE_TRIES)]
+        say(f"one new node by Slurm's own loop: {_listed(slow)}")
+    yield Figure(
+        name="start-new-node-p50",
+        value=median(new),
+        unit="s",
+        goal=2.0,
+        baseline=median(slow),
+        baseline_is="Slurm's own loop",
+    )
+    yield Figure(name="start-new-node-p95", value=p95(new), unit="s", goal=3.0)
+    yield Figure(name="start-8-new-nodes", value=median(eight), unit="s", goal=3.0)
+    yield Figure(name="start-warm-node", value=median(warm), unit="s", goal=0.3)
+
+
+def one_new_node(cluster: RunningCluster, number: int) -> float:
+    """Seconds to the start on a node that does not exist: each in turn, then all go again."""
+    if number % NODES == 0:
+        power_down(cluster)
+    return _submit_to_start(cluster, f"--nodelist=cpu-{number % NODES + 1}")
+
+
+def _eight_new_nodes(cluster: RunningCluster) -> float:
+    power_down(cluster)
+    return _submit_to_start(cluster, f"--nodes={NODES}")
+
+
+def power_down(cluster: RunningCluster) -> None:
+    """Have all nodes removed, and wait until Slurm may use their names again."""
+    cluster.attempt(USER, f"scontrol update nodename=cpu-[1-{NODES}] state=power_down_asap")
+    await_value(
+        "all nodes to be gone",
+        lambda: (
+            set(cluster.run(USER, "sinfo -h -N -o %t").split()) == {"idle~"}
+            and not cluster.node_containers()
+        ),
+        120,
+    )
+
+
+def _submit_to_start(cluster: RunningCluster, options: str) -> float:
+    begun, started = cluster.run(USER, _TRY.format(options=options)).split()
+    # The node is idle again before the next try.
+    await_value("an empty queue", lambda: not cluster.run(USER, "squeue -h"), 60)
+    return float(started) - float(begun)
+
+
+def _listed(seconds: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in seconds)

@@ -1,0 +1,47 @@
+"""Sustained short jobs per second, against a plain slurm.conf in the same images."""
+
+from collections.abc import Iterator
+
+from tests.bench.bench_cluster import USER, say
+from tests.bench.figure import Figure, median
+from tests.bench.variants import plain, variant
+from tests.cluster.running_cluster import RunningCluster, await_value
+
+JOBS = 300
+NODES = 4
+ROUNDS = 3
+
+_ROUND = f"""
+begun=$EPOCHREALTIME
+sbatch --array=1-{JOBS} --ntasks=1 --mem=10M \
+    --output=/dev/null --wrap=true > /dev/null
+while squeue --noheader | grep -q .; do sleep 0.05; done
+echo $begun $EPOCHREALTIME
+"""
+
+
+def figures(cluster: RunningCluster) -> Iterator[Figure]:
+    """Jobs a second from the submission of an array to its last job's end, both ways in turn."""
+    cluster.run(USER, f"srun --nodes={NODES} --nodelist=cpu-[1-{NODES}] true")
+    ours, baseline = [], []
+    for _ in range(ROUNDS):
+        ours.append(_jobs_per_second(cluster))
+        with variant(cluster, plain):
+            baseline.append(_jobs_per_second(cluster))
+        say(f"jobs/s: ours {ours[-1]:.1f}, plain {baseline[-1]:.1f}")
+    yield Figure(
+        name="short-jobs",
+        value=median(ours),
+        unit="jobs/s",
+        goal=1.5,
+        goal_is_ratio=True,
+        more_is_better=True,
+        baseline=median(baseline),
+        baseline_is="the defaults of slurm-docker-cluster",
+    )
+
+
+def _jobs_per_second(cluster: RunningCluster) -> float:
+    await_value("an empty queue", lambda: not cluster.run(USER, "squeue -h"), 60)
+    begun, ended = cluster.run(USER, _ROUND).split()
+    return JOBS / (float(ended) - float(begun))
