@@ -16,6 +16,7 @@ from ops.prepare.debian_packages import docker_packages, install
 from ops.prepare.machine import Machine
 from ops.prepare.steps import Ended, ProblemError, Step, ask, cache, existing, run
 
+MINIMUM_ENGINE = (25,)  # the first that takes `start_interval` of a health check
 MINIMUM_COMPOSE = (2, 23, 1)  # the first that takes `configs: {x: {content: ...}}`
 START_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -167,7 +168,13 @@ def choose_engine(
 
 
 def choose_plugins(found: Found, machine: Machine) -> Choice:
-    """Whether Compose and buildx will do."""
+    """Whether the engine's version, Compose and buildx will do."""
+    if found.version and not at_least(found.version, MINIMUM_ENGINE):
+        return Choice(
+            Way.TELL,
+            f"The Docker engine is {found.version}; {MINIMUM_ENGINE[0]} or newer is needed. Update "
+            "the package docker.io, or docker-ce where Docker's own packages are installed.",
+        )
     if found.compose and not at_least(found.compose, MINIMUM_COMPOSE):
         return Choice(
             Way.TELL,

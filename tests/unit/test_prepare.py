@@ -72,6 +72,7 @@ def test_root_starts_and_installs_and_others_are_told(
         (NO_CLIENT, FEDORA_ROOT, "https://docs.docker.com/engine/install/"),
         (NO_PLUGINS, LAPTOP, "compose and buildx"),
         (Found(Engine.ANSWERS, "28", compose="2.23.0", buildx="1"), CONTAINER, "2.23.1 or newer"),
+        (Found(Engine.ANSWERS, "24.0.7", compose="2.24", buildx="1"), CONTAINER, "25 or newer"),
     ],
 )
 def test_the_message_says_what_to_do(found: Found, machine: Machine, says: str) -> None:
