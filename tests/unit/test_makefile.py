@@ -1,0 +1,36 @@
+"""The Makefile hands the user's words to our commands, and nothing of its own."""
+
+import subprocess
+
+import pytest
+
+from ops.environment import CHECKOUT
+
+
+def _would_run(*words: str) -> str:
+    return subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", *words],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("shell",), "ops.shell local '' ''"),
+        (("shell", "AS=ben", "STACK=class"), "ops.shell class 'ben' ''"),
+        (("shell", "RUN=squeue -u ada"), "ops.shell local '' 'squeue -u ada'"),
+        (("up",), "ops.up local"),
+        (("down", "STACK=class"), "ops.down class"),
+        (("clean",), "ops.down local --data"),
+        (("status",), "ops.status local"),
+        (("preview",), "ops.preview local"),
+    ],
+)
+def test_a_target_runs_its_command_with_the_users_words(
+    words: tuple[str, ...], command: str
+) -> None:
+    assert _would_run(*words).splitlines()[-1].endswith(command)
