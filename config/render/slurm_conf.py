@@ -108,8 +108,9 @@ def _scheduling(settings: ClusterSettings) -> list[str]:
     settled = ",".join(f"{key}={value}" for key, value in parameters.items())
     return [
         "SchedulerType=sched/backfill",
-        # A job whose node was lost waits 2 min by default before it is tried again.
-        f"SchedulerParameters=bf_continue,requeue_delay=1,{settled}",
+        # By default a batch job may wait 3 s before it is looked at at all, and one whose node was
+        # lost 2 min before it is tried again.
+        f"SchedulerParameters=bf_continue,batch_sched_delay=0,requeue_delay=1,{settled}",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",

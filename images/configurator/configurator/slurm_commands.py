@@ -51,7 +51,7 @@ def answers(*command: str) -> bool:
 
 
 def stays_up(
-    answers_now: Callable[[], bool], *, seconds: float = 1.0, patience: float = 5.0
+    answers_now: Callable[[], bool], *, seconds: float = 1.0, patience: float = 20.0
 ) -> bool:
     """Whether a daemon answers for some time on end, after `patience` seconds at the latest."""
     begun = time.monotonic()
