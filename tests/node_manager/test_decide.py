@@ -64,7 +64,7 @@ def kinds(actions: list[Action]) -> list[str]:
         ("IDLE+CLOUD+POWERING_DOWN", 0, "", LIVE, ["Terminate"]),
         # Slurm wants it: booting, or given to a job a moment ago.
         ("IDLE+CLOUD+POWERING_UP", 0, "", None, ["Launch"]),
-        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, "", None, ["Launch"]),
+        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, "", None, []),
         ("ALLOCATED+CLOUD+POWERING_UP+NOT_RESPONDING", 1, "", None, ["Launch"]),
         ("ALLOCATED+CLOUD+POWERING_UP", 1, "", LIVE, []),
         ("ALLOCATED+CLOUD+POWERING_UP", 1, "", EXITED, ["Launch"]),
@@ -112,7 +112,7 @@ def kinds(actions: list[Action]) -> list[str]:
         ("DOWN+CLOUD+POWERED_DOWN", 0, OVER, None, ["Undrain"]),
         ("DOWN+CLOUD+POWERED_DOWN", 0, REPLACED, None, ["Undrain"]),
         # A job got it although we wanted to hold it: try.
-        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, HELD, None, ["Launch"]),
+        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, HELD, None, []),
     ],
 )
 def test_what_is_done_about_a_node(

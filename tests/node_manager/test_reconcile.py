@@ -84,6 +84,7 @@ def cluster(tmp_path: Path) -> Cluster:
 def test_a_job_gets_its_nodes_and_the_prolog_is_told(cluster: Cluster) -> None:
     cluster.slurm.allocate("cpu-1")
     cluster.slurm.allocate("cpu-3")
+    cluster.slurm.tick()
     assert cluster.round().wait == pytest.approx(0.05)
     assert cluster.live() == ["cpu-1", "cpu-3"]
     assert cluster.ready() == []
@@ -131,6 +132,7 @@ def test_a_big_request_is_worked_off_in_batches(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, max_nodes=20)
     for index in range(1, 21):
         cluster.slurm.allocate(f"cpu-{index}")
+    cluster.slurm.tick()
     waits = [cluster.round().wait for _ in range(3)]
     assert len(cluster.live()) == 20
     assert waits[:2] == [0.0, 0.0]
@@ -141,6 +143,7 @@ def test_one_failing_launch_does_not_hold_up_the_others(cluster: Cluster) -> Non
     cluster.provider.fail = lambda node: HICCUP if node == "cpu-2" else None
     for name in ("cpu-1", "cpu-2", "cpu-3"):
         cluster.slurm.allocate(name)
+    cluster.slurm.tick()
     cluster.round()
     assert cluster.live() == ["cpu-1", "cpu-3"]
     cluster.provider.fail = lambda _: None
@@ -295,6 +298,7 @@ def test_an_admin_may_end_a_put_back(cluster: Cluster) -> None:
 def test_a_crash_after_a_launch_leads_to_no_second_machine(cluster: Cluster) -> None:
     cluster.provider.crash_after_launch = True
     cluster.slurm.allocate("cpu-1")
+    cluster.slurm.tick()
     with pytest.raises(Crash):
         cluster.round()
     cluster.restart()

@@ -50,7 +50,7 @@ def test_an_answer_without_nodes_is_an_error(text: str) -> None:
     [
         ("IDLE+CLOUD+POWERED_DOWN", 0, True, False, False),
         ("IDLE+CLOUD+POWERED_DOWN+POWER_UP", 0, True, False, False),
-        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, False, True, False),
+        ("ALLOCATED+CLOUD+POWERED_DOWN", 1, True, False, False),
         ("IDLE+CLOUD+POWERED_DOWN+COMPLETING", 1, True, False, False),
         ("DOWN+CLOUD+POWERED_DOWN", 0, True, False, False),
         ("ALLOCATED+CLOUD+POWERING_UP+NOT_RESPONDING", 1, False, True, False),

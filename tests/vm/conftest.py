@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.vm.cluster import VmCluster, build_images, images_of, start_cluster, what_happened
+from tests.vm.cluster import VmCluster, start_cluster, what_happened
+from tests.vm.database import DATABASE_DISK, make_database
+from tests.vm.delivery import Delivery, make_delivery
 from tests.vm.machine import Vm, boot
 from tests.vm.progress import Progress
 
@@ -34,15 +36,24 @@ def progress(request: pytest.FixtureRequest) -> Progress:
 
 
 @pytest.fixture(scope="session")
-def images(progress: Progress) -> dict[str, str]:
-    """The product's images: reference by bake target."""
-    return build_images(progress)
+def delivery(progress: Progress) -> Delivery:
+    """The product's images, built in this machine's engine, and a bundle for cgroup v2."""
+    return make_delivery(progress)
 
 
 @pytest.fixture(scope="session")
-def vm(request: pytest.FixtureRequest, progress: Progress, images: dict[str, str]) -> Iterator[Vm]:
-    """A VM in which Docker runs and has the product's images."""
-    with boot(progress=progress, images=images_of(images)) as machine:
+def vm(
+    request: pytest.FixtureRequest,
+    progress: Progress,
+    delivery: Delivery,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Vm]:
+    """A VM in which Docker runs, with the product's images and a database."""
+    folder = tmp_path_factory.mktemp("database")
+    database = make_database(delivery, folder, progress)
+    disks = {DATABASE_DISK: database}
+    with boot(progress=progress, images=delivery.images, disks=disks) as machine:
+        database.unlink()  # the VM keeps it open
         yield machine
         if request.session.testsfailed:
             progress.line(f"the VM's console log is kept: {machine.keep_console()}")
@@ -50,11 +61,11 @@ def vm(request: pytest.FixtureRequest, progress: Progress, images: dict[str, str
 
 @pytest.fixture(scope="session")
 def cluster(
-    request: pytest.FixtureRequest, vm: Vm, images: dict[str, str], progress: Progress
+    request: pytest.FixtureRequest, vm: Vm, delivery: Delivery, progress: Progress
 ) -> Iterator[VmCluster]:
     """A cluster in the VM, with its node."""
     try:
-        yield start_cluster(vm, images, progress)
+        yield start_cluster(vm, delivery, progress)
     finally:
         if request.session.testsfailed or sys.exc_info()[0]:
             progress.line(what_happened(vm))

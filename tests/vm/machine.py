@@ -201,13 +201,14 @@ def boot(
     *,
     progress: Progress,
     images: Sequence[str] = (),
+    disks: Mapping[str, Path] | None = None,
     shape: qemu.Shape | None = None,
     recipe: DiskRecipe | None = None,
 ) -> Iterator[Vm]:
     """A VM in which Docker runs and has `images` of this machine's engine, while the block runs.
 
-    The console's log is kept when the block raises. Raises MissingToolError, DiskError, ImageError
-    or VmError.
+    `disks` are raw files: one named `data` is /dev/disk/by-id/virtio-data there. The console's log
+    is kept when the block raises. Raises MissingToolError, DiskError, ImageError or VmError.
     """
     host_tools.ensure(host_tools.TO_RUN, progress)
     disk = ensure_disk(recipe or DiskRecipe(), progress)
@@ -216,9 +217,9 @@ def boot(
         ExitStack() as stack,
     ):
         folder = Path(folder_name)
-        extra_disks: list[qemu.ExtraDisk] = []
-        if images:
-            store = image_store(images, disk, folder, progress)
+        extra_disks = [qemu.ExtraDisk(serial=s, file=file) for s, file in (disks or {}).items()]
+        store = image_store(images, disk, folder, progress) if images else None
+        if store:
             mount_at = None if store.is_archive else "/var/lib/docker"
             extra = qemu.ExtraDisk(serial="images", file=store.file, mount_at=mount_at)
             extra_disks.append(extra)
@@ -235,7 +236,7 @@ def boot(
         try:
             with progress.step("waiting for Docker in the VM"):
                 vm.run("systemctl start docker.service")  # returns once it is active
-            if any(extra.mount_at is None for extra in extra_disks):
+            if store and store.is_archive:
                 with progress.step("loading images in the VM"):
                     vm.run("docker load -q < /dev/disk/by-id/virtio-images", timeout=LOAD_SECONDS)
             yield vm

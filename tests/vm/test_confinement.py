@@ -5,7 +5,8 @@ Every job is an ordinary user's, submitted on the login node.
 
 from __future__ import annotations
 
-from tests.vm.cluster import GPU_DEVICES, NODE, VmCluster
+from tests.vm.cluster import NODE, VmCluster
+from tests.vm.delivery import GPU_DEVICES
 from tests.vm.machine import Vm
 
 SYS_ADMIN = 1 << 21  # linux/capability.h

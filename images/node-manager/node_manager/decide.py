@@ -237,9 +237,7 @@ class _NodeCase:
         step = self.failure.step(self.now) if self.failure else Step.TRY
         leaving = node.has(Flag.POWER_DOWN)
         if step is Step.PUT_BACK and self.failure and not leaving:
-            # A drain requeues the waiting jobs at once only when the node is powering up.
-            if not node.claimed:
-                yield self._put_back(self.failure.message, power_down=True)
+            yield self._put_back(self.failure.message, power_down=True)
             return
         if lost and not (leaving and not node.busy):
             text = f"{REASON_PREFIX}{death_message(self.exited)}{REPLACED}"

@@ -101,28 +101,19 @@ class SlurmNode:
 
     @property
     def off(self) -> bool:
-        """No machine is wanted: powered down, on its way there, or not in use at all."""
+        """No machine is wanted: powered down, on its way there, or not in use at all.
+
+        A node that a job was just given is still off until slurmctld's power tick says POWERING_UP,
+        up to a second later: the registration of a slurmd that came before the tick is forgotten by
+        it, and the node then waits in vain until ResumeTimeout (26.05: measured).
+        """
         if self.has(Flag.POWERING_DOWN) or self.base is BaseState.FUTURE:
             return True
-        return self.has(Flag.POWERED_DOWN) and not self.has(Flag.POWERING_UP) and not self.claimed
-
-    @property
-    def claimed(self) -> bool:
-        """A job was given this node, and slurmctld's next power tick will say POWERING_UP.
-
-        That tick is up to a second away. A slurmd that registers before it is welcome (26.05:
-        measured), so nobody has to wait for it.
-        """
-        return (
-            self.has(Flag.POWERED_DOWN)
-            and not self.has(Flag.POWERING_UP, Flag.POWERING_DOWN, Flag.COMPLETING)
-            and self.alloc_cpus > 0
-            and not self.out_of_service
-        )
+        return self.has(Flag.POWERED_DOWN) and not self.has(Flag.POWERING_UP)
 
     @property
     def booting(self) -> bool:
-        """slurmctld waits for this node to register, or will in a moment."""
+        """slurmctld waits for this node to register."""
         return self.has(Flag.POWERING_UP, Flag.POWERED_DOWN) and not self.off
 
     @property
