@@ -33,10 +33,11 @@ def slurms_own_loop(text: str) -> str:
 def plain(text: str) -> str:
     """The scheduling, logging and accounting defaults of slurm-docker-cluster (26.05).
 
-    sched/backfill without parameters, MinJobAge=300, info logs, jobcomp/filetxt, task/affinity, no
-    PrologSlurmctld, no multifactor weights, no enforcement. Nodes stay CLOUD: they are warm.
+    sched/backfill without parameters, MinJobAge=300, info logs, jobcomp/filetxt, no script before
+    or after a job, no multifactor priority, no enforcement. Its task/affinity is left out: in an
+    unprivileged container on cgroup v1 every launch fails with it. Nodes stay CLOUD: they are warm.
     """
-    ours = "PrologSlurmctld SchedulerParameters AccountingStorageEnforce JobCompType TaskPlugin"
+    ours = "PrologSlurmctld Epilog SchedulerParameters AccountingStorageEnforce EnforcePartLimits"
     kept = _without(text, *ours.split(), "MinJobAge", "SlurmctldDebug", "SlurmdDebug", "Priority.*")
     return kept + "\n".join(
         (
@@ -45,7 +46,6 @@ def plain(text: str) -> str:
             "SlurmdDebug=info",
             "JobCompType=jobcomp/filetxt",
             "JobCompLoc=/tmp/jobcomp.log",
-            "TaskPlugin=task/affinity",
             "",
         )
     )

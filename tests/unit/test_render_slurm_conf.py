@@ -50,7 +50,8 @@ def test_every_key_that_we_write_is_refused_in_extra_lines(site: Any) -> None:
     slurm = load_settings().slurm.model_copy(update={"extra": ()})
     text = slurm_conf(load_settings().model_copy(update={"slurm": slurm}), site)
     ours = {key.lower() for line in parse(text) for key in list(line)[:1]}
-    assert ours - OWNED_KEYS.keys() == set()
+    # Slurm runs every Epilog that it finds, so that a user may add one.
+    assert ours - OWNED_KEYS.keys() == {"epilog"}
 
 
 def test_extra_lines_come_last_and_as_they_were_written() -> None:
@@ -122,6 +123,10 @@ def test_nodes_come_and_go_by_programs_that_the_images_have() -> None:
     programs = {conf[key] for key in ("ResumeProgram", "SuspendProgram", "ResumeFailProgram")}
     assert programs == {"/usr/libexec/hpc-stack/wake-fleet"}
     assert conf["PrologSlurmctld"] == "/usr/libexec/hpc-stack/wait-for-nodes"
+
+
+def test_there_is_an_epilog_so_that_nodes_report_the_end_of_a_job() -> None:
+    assert top_level(slurm_conf(cluster(), SITE))["Epilog"]
 
 
 def test_limits_are_enforced() -> None:

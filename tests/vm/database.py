@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.render.compose import MYSQL_IMAGE
+from config.render.compose import DATA_VOLUMES, MYSQL_IMAGE
 from config.render.site import project_name, volume_name
 from tests.vm.delivery import Delivery
 from tests.vm.machine import Vm
@@ -30,12 +30,13 @@ def make_database(delivery: Delivery, folder: Path, progress: Progress) -> Path:
 
     Leaves nothing in this machine's engine.
     """
-    volume = volume_name(delivery.cluster, "mysql")
+    volumes = [volume_name(delivery.cluster, volume) for volume in DATA_VOLUMES]
     project = ["docker", "compose", "--project-name", project_name(delivery.cluster)]
     archive = folder / "database.tar"
     with progress.step("making the cluster's database"):
         try:
-            _run(["docker", "volume", "create", volume])
+            for volume in volumes:  # Compose wants them all, whatever service starts
+                _run(["docker", "volume", "create", volume])
             _run(
                 [*project, "--file", "-", "up", "--detach", "--wait", "mysql"],
                 stdin=delivery.compose,
@@ -43,19 +44,23 @@ def make_database(delivery: Delivery, folder: Path, progress: Progress) -> Path:
             )
             _run([*project, "stop"])  # in good order, or the VM would have to repair it
             with archive.open("wb") as out:
-                _pack(volume, out.fileno())
+                _pack(_volume(delivery), out.fileno())
         finally:
             _run([*project, "down", "--volumes"])
-            _run(["docker", "volume", "rm", "--force", volume])
+            _run(["docker", "volume", "rm", "--force", *volumes])
     return archive
 
 
 def install_database(vm: Vm, delivery: Delivery) -> None:
     """Unpacks the archive on the disk DATABASE_DISK into the VM's volume. Raises VmError."""
-    volume = volume_name(delivery.cluster, "mysql")
-    shown = vm.run(["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume])
+    inspect = ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", _volume(delivery)]
+    shown = vm.run(inspect)
     disk = f"/dev/disk/by-id/virtio-{DATABASE_DISK}"
     vm.run(["tar", "-x", "-f", disk, "-C", shown.stdout.strip()])
+
+
+def _volume(delivery: Delivery) -> str:
+    return volume_name(delivery.cluster, "mysql")
 
 
 def _pack(volume: str, out: int) -> None:

@@ -59,6 +59,8 @@ def configure_slurm() -> None:
     before = delivery.read_tree(CLUSTER)
     delivery.write_tree(CLUSTER, wanted)
     await_answer("slurmctld", slurmctld_answers, say)
+    if not before:
+        APPLIED.write_text(name)  # slurmctld waited for slurm.conf, the last one, to start with it
     if _holds(APPLIED, name):
         return
     try:
@@ -70,9 +72,8 @@ def configure_slurm() -> None:
         accepted = False
     if not accepted:
         REFUSED.write_text(name)
-        if before:
-            delivery.write_tree(CLUSTER, before)
-            await_answer("slurmctld with its old configuration", slurmctld_answers, say)
+        delivery.write_tree(CLUSTER, before)
+        await_answer("slurmctld with its old configuration", slurmctld_answers, say)
         raise CommandFailed(_refusal())
     REFUSED.unlink(missing_ok=True)
     APPLIED.write_text(name)
