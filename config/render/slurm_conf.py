@@ -111,8 +111,8 @@ def _scheduling(settings: ClusterSettings) -> list[str]:
         # By default a batch job may wait 3 s before it is looked at at all, and one whose node was
         # lost 2 min before it is tried again.
         f"SchedulerParameters=bf_continue,batch_sched_delay=0,requeue_delay=1,{settled}",
-        # Without an epilog, slurmctld learns of a free CPU at its next whole second: 10 short jobs/s
-        # on 8 CPUs instead of 40. With one, the node says so and the next job starts at once.
+        # Without an epilog, slurmctld uses a free CPU at its next whole second: 10 short jobs/s on
+        # 8 CPUs. With one, the node reports the end and the next job starts at once: 40.
         "Epilog=/usr/bin/true",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
