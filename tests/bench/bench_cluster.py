@@ -30,12 +30,13 @@ def bench_cluster() -> Iterator[RunningCluster]:
     with tempfile.TemporaryDirectory(prefix="hpc-bench-") as directory:
         checkout = Path(directory)
         copy_program(checkout)
-        with contextlib.redirect_stdout(sys.stderr):
-            stack = open_stack(NAME, checkout)
-            try:
+        stack = open_stack(NAME, checkout)
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
                 up(stack)
-                yield running(stack)
-            finally:
+            yield running(stack)
+        finally:
+            with contextlib.redirect_stdout(sys.stderr):
                 clean(stack)
 
 
