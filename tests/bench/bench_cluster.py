@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ops.down import clean
-from ops.environment import CHECKOUT
-from ops.stack import Stack, open_stack
+from ops.stack import open_stack
 from ops.up import up
-from tests.cluster.conftest import PROGRAM
+from tests.cluster.own_stack import copy_program, remove_leftovers, running
 from tests.cluster.running_cluster import RunningCluster
 
 NAME = "bench"
@@ -30,6 +29,9 @@ def bench_cluster() -> Iterator[RunningCluster]:
     with tempfile.TemporaryDirectory(prefix="hpc-bench-") as directory:
         checkout = Path(directory)
         copy_program(checkout)
+        shutil.copy(SETTINGS, checkout)
+        with contextlib.redirect_stdout(sys.stderr):
+            remove_leftovers(NAME)
         stack = open_stack(NAME, checkout)
         try:
             with contextlib.redirect_stdout(sys.stderr):
@@ -38,21 +40,3 @@ def bench_cluster() -> Iterator[RunningCluster]:
         finally:
             with contextlib.redirect_stdout(sys.stderr):
                 clean(stack)
-
-
-def running(stack: Stack) -> RunningCluster:
-    """The stack's cluster as it runs now."""
-    outputs = stack.outputs()
-    return RunningCluster(name=outputs["cluster"], stack=stack, rest=outputs["rest"])
-
-
-def copy_program(checkout: Path) -> None:
-    """What Pulumi needs, so that its state and settings are the benchmarks' own."""
-    for name in PROGRAM:
-        source = CHECKOUT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, checkout)
-    (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
-    shutil.copy(SETTINGS, checkout)

@@ -1,7 +1,6 @@
 """The real program by the real CLI, as far as it goes without changing anything: its preview."""
 
 import json
-import shutil
 import socket
 import subprocess
 from collections import Counter
@@ -14,9 +13,8 @@ import pytest
 import yaml
 
 from config.render.compose import DATA_VOLUMES, SECRETS
-from ops.environment import CHECKOUT
 from ops.stack import Stack, open_stack
-from tests.cluster.conftest import PROGRAM
+from tests.cluster.own_stack import copy_program
 
 NAME = "shown"
 KEY = "hpc-stack:cluster"
@@ -87,13 +85,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
     monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path / "nobody"))
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for name in PROGRAM:
-        source = CHECKOUT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, checkout)
-    (checkout / ".venv").symlink_to(CHECKOUT / ".venv")
+    copy_program(checkout)
     settings = {
         "pools": {"cpu": {"cpus": 1, "memory_mb": 500, "max_nodes": 2}},
         "accounts": {"research": {}},

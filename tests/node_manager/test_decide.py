@@ -62,7 +62,7 @@ def kinds(actions: list[Action]) -> list[str]:
         ("IDLE+CLOUD+POWERED_DOWN", 0, "", EXITED, ["Terminate"]),
         ("IDLE+CLOUD+POWERED_DOWN", 0, "", STOPPING, []),
         ("IDLE+CLOUD+POWERING_DOWN", 0, "", LIVE, ["Terminate"]),
-        # Slurm wants it: booting, or given to a job a moment ago.
+        # Slurm wants it when it is booting, and not yet when a job was just given it.
         ("IDLE+CLOUD+POWERING_UP", 0, "", None, ["Launch"]),
         ("ALLOCATED+CLOUD+POWERED_DOWN", 1, "", None, []),
         ("ALLOCATED+CLOUD+POWERING_UP+NOT_RESPONDING", 1, "", None, ["Launch"]),
@@ -111,7 +111,7 @@ def kinds(actions: list[Action]) -> list[str]:
         ("IDLE+CLOUD+DRAIN+POWERED_DOWN", 0, OVER, None, ["Undrain"]),
         ("DOWN+CLOUD+POWERED_DOWN", 0, OVER, None, ["Undrain"]),
         ("DOWN+CLOUD+POWERED_DOWN", 0, REPLACED, None, ["Undrain"]),
-        # A job got it although we wanted to hold it: try.
+        # A job got it although we wanted to hold it: wait for the power tick.
         ("ALLOCATED+CLOUD+POWERED_DOWN", 1, HELD, None, []),
     ],
 )
