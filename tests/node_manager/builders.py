@@ -2,11 +2,21 @@
 
 from typing import Any
 
-from node_manager.fleet import Fleet, Pool, parse_fleet
+from node_manager.fleet import Fleet, Pool
+from node_manager.fleet_file import parse_fleet
 from node_manager.provider import Instance, InstanceState
 from node_manager.slurm_state import BaseState, Flag, SlurmNode
 
 NOW = 1_800_000_000.0
+
+ORDINARY: dict[str, Any] = {
+    "warm_nodes": 0,
+    "schedule": [],
+    "price_per_hour": {"on_demand": 0.0, "spot": 0.0},
+    "spot": None,
+    "ec2": None,
+}
+"""What a pool has that is nothing special."""
 
 
 def fleet_document(**changes: Any) -> dict[str, Any]:
@@ -24,8 +34,16 @@ def fleet_document(**changes: Any) -> dict[str, Any]:
                 "cpus": 2,
                 "memory_mb": 2000,
                 "gpus": None,
+                **ORDINARY,
             }
         ],
+        "limits": {
+            "max_instances": None,
+            "max_cost_per_hour": None,
+            "memory_mb": None,
+            "brake_after": 10,
+        },
+        "time_zone": "UTC",
         "docker": {
             "image": "hpc-stack/slurmd:x",
             "network": "hpc-local_cluster",
@@ -46,6 +64,7 @@ def make_fleet(*, max_nodes: int = 4, min_nodes: int = 0) -> Fleet:
         "cpus": 1,
         "memory_mb": 500,
         "gpus": None,
+        **ORDINARY,
     }
     return parse_fleet(fleet_document(pools=[pool]))
 

@@ -16,7 +16,8 @@ import pytest
 from docker.errors import APIError, NotFound
 from docker.utils import kwargs_from_env
 from node_manager.docker_provider import DockerProvider
-from node_manager.fleet import Fleet, Pool, parse_fleet
+from node_manager.fleet import Fleet, Pool
+from node_manager.fleet_file import parse_fleet
 from node_manager.provider import (
     Instance,
     InstanceState,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_manager.fleet import FleetError, parse_fleet, read_fleet
+from node_manager.fleet_file import FleetError, parse_fleet, read_fleet
 
 from tests.node_manager.builders import fleet_document
 

@@ -3,7 +3,8 @@
 import json
 
 from configurator.records import ACCOUNT_LIMITS, QOS_LIMITS, Account, Qos, Records, User, desired
-from node_manager.fleet import DockerSettings, Fleet, Gpus, Pool, Volume, parse_fleet
+from node_manager.fleet import DockerSettings, Fleet, Gpus, Pool, Volume
+from node_manager.fleet_file import parse_fleet
 
 from config.render.accounting import accounting_json
 from config.render.fleet import fleet_json

@@ -8,7 +8,7 @@ import yaml
 from configurator.records import desired
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from node_manager.fleet import parse_fleet
+from node_manager.fleet_file import parse_fleet
 
 from config.settings import ClusterSettings, load_cluster
 from tests.unit.settings_samples import GPU

@@ -16,7 +16,8 @@ from types import FrameType
 from typing import TextIO
 
 from node_manager.decide import View
-from node_manager.fleet import Fleet, FleetError, read_fleet
+from node_manager.fleet import Fleet
+from node_manager.fleet_file import FleetError, read_fleet
 from node_manager.journal import Journal
 from node_manager.provider import NodeProvider, ProviderUnavailable
 from node_manager.ready_files import MarkFiles

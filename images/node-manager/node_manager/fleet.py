@@ -1,22 +1,20 @@
-"""fleet.json, version 1: what the infrastructure tells the node manager. Reading and checking only.
+"""What the infrastructure tells the node manager: pools, limits and the platform's own settings.
 
-The other end, which writes the file, is config/render/fleet.py. Unknown keys are ignored, so that a
-newer writer may add some; an unknown version is refused.
+fleet_file.py reads it from fleet.json.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
-
-VERSION = 1
-
-T = TypeVar("T")
+from enum import StrEnum
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 
-class FleetError(ValueError):
-    """fleet.json cannot be used. The text names the key, the value and what is allowed."""
+class Capacity(StrEnum):
+    """How a machine is bought."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +27,56 @@ class Gpus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Window:
+    """A time of the week in which a pool has at least `nodes` nodes.
+
+    `days`: 0 is Monday. `start`, `end`: minutes since midnight, in the fleet's time zone; a window
+    whose end is not after its start ends on the next day.
+    """
+
+    days: frozenset[int]
+    start: int
+    end: int
+    nodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """How a pool lives with machines that may be taken back at two minutes' notice."""
+
+    on_demand_nodes: int
+    """The first so many nodes of the pool are on demand all the same, for jobs that want that."""
+    fallback_after_failures: int | None
+    """On-demand machines are launched after so many launches without spot capacity in a row..."""
+    fallback_after_seconds: int | None
+    """...or when there has been none for so long. Both None: never."""
+    allocation_strategy: str
+    signal: str
+    """Signal to the jobs' batch scripts when a notice comes, for instance "USR1"."""
+    metadata_endpoint: str
+    """Where a node's watcher reads notices (IMDS)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceType:
+    """An EC2 instance type that a pool may use, with its prices in dollars an hour."""
+
+    name: str
+    on_demand_price: float
+    spot_price: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ec2Pool:
+    """Where and from what an EC2 pool's machines are launched."""
+
+    launch_template: str
+    launch_template_version: str
+    subnets: tuple[str, ...]
+    instance_types: tuple[InstanceType, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pool:
     """Nodes of one shape; Slurm's partition and NodeSet have the same name."""
 
@@ -38,10 +86,37 @@ class Pool:
     cpus: int
     memory_mb: int
     gpus: Gpus | None
+    warm_nodes: int = 0
+    """Nodes that are up and idle, ahead of demand."""
+    schedule: tuple[Window, ...] = ()
+    prices: Mapping[Capacity, float]
+    """The most that a node may cost, in dollars an hour."""
+    spot: Spot | None = None
+    """None: every node is on demand."""
+    ec2: Ec2Pool | None = None
 
     def node_names(self) -> tuple[str, ...]:
         """Every node that the pool may have, whether it exists or not."""
         return tuple(f"{self.name}-{index}" for index in range(1, self.max_nodes + 1))
+
+    def capacity(self, node: str) -> Capacity:
+        """How the node's machine is bought while nothing is short."""
+        index = int(node.rpartition("-")[2])
+        if self.spot is None or index <= self.spot.on_demand_nodes:
+            return Capacity.ON_DEMAND
+        return Capacity.SPOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What no launch may pass. None: no limit."""
+
+    max_instances: int | None
+    max_cost_per_hour: float | None
+    memory_mb: int | None
+    """Of all nodes together: on one machine, that machine's."""
+    brake_after: int
+    """Failed starts of a pool in a row after which it launches no more until somebody resumes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +141,19 @@ class DockerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ec2Settings:
+    """What only the EC2 provider needs. The endpoint is boto3's own business (AWS_ENDPOINT_URL)."""
+
+    region: str
+    names_bucket: str
+    names_prefix: str
+    """One object per pool, `<prefix><pool>.json`, tells each instance its node's name."""
+    tags: Mapping[str, str]
+    shortage_seconds: int
+    """How long a type and zone that had no capacity is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """The whole file. Timeouts are Slurm's own, in seconds."""
 
@@ -74,159 +162,11 @@ class Fleet:
     resume_timeout_seconds: int
     suspend_timeout_seconds: int
     pools: tuple[Pool, ...]
-    docker: DockerSettings | None
+    limits: Limits
+    time_zone: ZoneInfo
+    docker: DockerSettings | None = None
+    ec2: Ec2Settings | None = None
 
     def pool_of_node(self) -> dict[str, Pool]:
         """Node name to pool, for every node that the fleet may have."""
         return {node: pool for pool in self.pools for node in pool.node_names()}
-
-
-def read_fleet(path: Path) -> Fleet:
-    """Read and check the file. Raises FleetError, also when it is missing or is not JSON."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FleetError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FleetError(f"{path}: not JSON: {error}") from error
-    try:
-        return parse_fleet(document)
-    except FleetError as error:
-        raise FleetError(f"{path}: {error}") from None
-
-
-def parse_fleet(document: object) -> Fleet:
-    """Check a parsed document. Raises FleetError."""
-    top = _Keys(_mapping(document, "the document"), "")
-    version = top.get("version", int)
-    if version != VERSION:
-        raise FleetError(
-            f"version: {version} is not known; this node manager reads version {VERSION}. "
-            "Build the node-manager image and the bundle from the same checkout."
-        )
-    provider = top.get("provider", str)
-    slurm = top.part("slurm")
-    pools = tuple(_pool(item, f"pools[{i}]") for i, item in enumerate(top.get("pools", list)))
-    _check_pools(pools)
-    docker = _docker(top.part("docker")) if provider == "docker" else None
-    return Fleet(
-        cluster=top.get("cluster", str),
-        provider=provider,
-        resume_timeout_seconds=slurm.number("resume_timeout_seconds", least=1),
-        suspend_timeout_seconds=slurm.number("suspend_timeout_seconds", least=1),
-        pools=pools,
-        docker=docker,
-    )
-
-
-def _pool(document: object, where: str) -> Pool:
-    keys = _Keys(_mapping(document, where), where)
-    pool = Pool(
-        name=keys.get("name", str),
-        min_nodes=keys.number("min_nodes", least=0),
-        max_nodes=keys.number("max_nodes", least=0),
-        cpus=keys.number("cpus", least=1),
-        memory_mb=keys.number("memory_mb", least=1),
-        gpus=keys.optional("gpus", _gpus),
-    )
-    if pool.min_nodes > pool.max_nodes:
-        raise FleetError(
-            f"{where}.min_nodes: {pool.min_nodes} is more than max_nodes, {pool.max_nodes}"
-        )
-    return pool
-
-
-def _gpus(document: object, where: str) -> Gpus:
-    keys = _Keys(_mapping(document, where), where)
-    count = keys.number("count", least=1)
-    default = [f"/dev/nvidia{index}" for index in range(count)]
-    files = keys.optional("device_files", _strings)
-    return Gpus(type=keys.get("type", str), count=count, device_files=tuple(files or default))
-
-
-def _docker(keys: "_Keys") -> DockerSettings:
-    cgroup = keys.get("cgroup", str)
-    if cgroup not in ("v1", "v2"):
-        raise FleetError(f'docker.cgroup: "{cgroup}" is not known; allowed: "v1", "v2"')
-    labels = keys.optional("labels", _mapping) or {}
-    return DockerSettings(
-        image=keys.get("image", str),
-        network=keys.get("network", str),
-        controller=keys.get("controller", str),
-        volumes=tuple(
-            _volume(item, f"docker.volumes[{i}]")
-            for i, item in enumerate(keys.get("volumes", list))
-        ),
-        cgroup=cast(Literal["v1", "v2"], cgroup),
-        labels={key: str(value) for key, value in labels.items()},
-    )
-
-
-def _volume(document: object, where: str) -> Volume:
-    keys = _Keys(_mapping(document, where), where)
-    return Volume(
-        source=keys.get("source", str),
-        target=keys.get("target", str),
-        read_only=keys.get("read_only", bool),
-    )
-
-
-def _check_pools(pools: Sequence[Pool]) -> None:
-    """Two pools must not claim one node name."""
-    owner: dict[str, str] = {}
-    for pool in pools:
-        for node in pool.node_names():
-            if node in owner:
-                raise FleetError(f'pools: node "{node}" belongs to two pools')
-            owner[node] = pool.name
-
-
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise FleetError(f"{where}: expected an object, found {_shown(value)}")
-    return value
-
-
-def _strings(value: object, where: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise FleetError(f"{where}: expected a list of strings, found {_shown(value)}")
-    return value
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, default=str)[:80]
-
-
-class _Keys:
-    """Typed access to one object of the document; errors carry the key's full path."""
-
-    def __init__(self, values: Mapping[str, Any], where: str) -> None:
-        self._values = values
-        self._where = where
-
-    def _path(self, key: str) -> str:
-        return f"{self._where}.{key}" if self._where else key
-
-    def get(self, key: str, kind: type[T]) -> T:
-        if key not in self._values:
-            raise FleetError(f"{self._path(key)}: missing")
-        value = self._values[key]
-        # bool is an int to Python, not to the person who wrote true for a count.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise FleetError(f"{self._path(key)}: expected {kind.__name__}, found {_shown(value)}")
-        return value
-
-    def number(self, key: str, *, least: int) -> int:
-        value = self.get(key, int)
-        if value < least:
-            raise FleetError(f"{self._path(key)}: {value} is too small; at least {least}")
-        return value
-
-    def part(self, key: str) -> "_Keys":
-        return _Keys(_mapping(self.get(key, dict), self._path(key)), self._path(key))
-
-    def optional(self, key: str, parse: Callable[[object, str], T]) -> T | None:
-        value = self._values.get(key)
-        return None if value is None else parse(value, self._path(key))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from node_manager.fleet import Pool
+from node_manager.fleet import Capacity, Pool
 
 
 class InstanceState(StrEnum):
@@ -36,6 +36,10 @@ class Instance:
     created_at: float
     detail: str = ""
     """The platform's words about its state, for instance "exited (137)"."""
+    capacity: Capacity = Capacity.ON_DEMAND
+    price_per_hour: float = 0.0
+    trouble: str = ""
+    """Why it should be replaced although it runs, for instance "impaired"; empty: it is well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,7 @@ class LaunchRequest:
 
     node: str
     pool: Pool
+    capacity: Capacity = Capacity.ON_DEMAND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,8 @@ class LaunchFailure:
     code: str
     message: str
     retryable: bool
+    shortage: bool = False
+    """The platform had no room for it anywhere: nothing is wrong with the pool itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,16 @@ class TerminateResult:
 
     instance: Instance
     error: str = ""
+
+
+class CallObserver(Protocol):
+    """Is told of each request to the platform: the call's name, and "ok" or the error's code."""
+
+    def __call__(self, name: str, result: str) -> None: ...
+
+
+def ignore_call(name: str, result: str) -> None:
+    """An observer for those who do not count calls."""
 
 
 class ProviderUnavailable(Exception):
