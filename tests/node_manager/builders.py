@@ -1,5 +1,7 @@
 """Short ways to write down fleets, Slurm nodes and machines in these tests."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from node_manager.fleet import Fleet, Pool
@@ -17,6 +19,16 @@ ORDINARY: dict[str, Any] = {
     "ec2": None,
 }
 """What a pool has that is nothing special."""
+
+SPOT: dict[str, Any] = {
+    "on_demand_nodes": 0,
+    "fallback_after_failures": None,
+    "fallback_after_seconds": None,
+    "allocation_strategy": "price-capacity-optimized",
+    "signal": "USR1",
+    "metadata_endpoint": "http://imds:1338",
+}
+"""A pool's spot settings without a fallback."""
 
 
 def fleet_document(**changes: Any) -> dict[str, Any]:
@@ -56,17 +68,26 @@ def fleet_document(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
-def make_fleet(*, max_nodes: int = 4, min_nodes: int = 0) -> Fleet:
-    pool = {
+def make_fleet(
+    *,
+    max_nodes: int = 4,
+    min_nodes: int = 0,
+    limits: Mapping[str, Any] = MappingProxyType({}),
+    **pool: Any,
+) -> Fleet:
+    """A fleet with the pool cpu; further keyword arguments are keys of the pool."""
+    document = fleet_document()
+    shape = {
         "name": "cpu",
         "min_nodes": min_nodes,
         "max_nodes": max_nodes,
         "cpus": 1,
         "memory_mb": 500,
         "gpus": None,
-        **ORDINARY,
     }
-    return parse_fleet(fleet_document(pools=[pool]))
+    document["pools"] = [shape | ORDINARY | pool]
+    document["limits"] |= limits
+    return parse_fleet(document)
 
 
 def make_pool() -> Pool:
@@ -81,7 +102,6 @@ def make_node(name: str, state: str, reason: str = "", alloc_cpus: int = 0) -> S
         base=BaseState(words[0]),
         flags=frozenset(Flag(word) for word in words[1:]),
         reason=reason,
-        partitions=("cpu",),
         alloc_cpus=alloc_cpus,
     )
 
@@ -93,6 +113,8 @@ def make_instance(
     provider_id: str | None = None,
     created_at: float = NOW - 10,
     detail: str = "",
+    price_per_hour: float = 0.0,
+    trouble: str = "",
 ) -> Instance:
     return Instance(
         node=node,
@@ -101,4 +123,6 @@ def make_instance(
         state=state,
         created_at=created_at,
         detail=detail,
+        price_per_hour=price_per_hour,
+        trouble=trouble,
     )

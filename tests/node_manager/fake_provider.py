@@ -1,22 +1,33 @@
 """A platform and a Slurm that live in memory, with the faults of real ones.
 
+`make_reconciler` puts a manager on top of them.
+
 FakeSlurm does what slurmctld 26.05 was seen to do with the states that the manager sets, including
 that power saving takes DRAIN and DOWN away when it begins to power a node down.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from node_manager.apply import Hands
+from node_manager.brakes import BrakeFiles
 from node_manager.fleet import Fleet
+from node_manager.journal import Journal
+from node_manager.metrics import Metrics
 from node_manager.provider import (
     Instance,
     InstanceState,
     LaunchFailure,
     LaunchRequest,
     LaunchResult,
+    NodeProvider,
     ProviderUnavailable,
     TerminateResult,
 )
+from node_manager.ready_files import MarkFiles
+from node_manager.reconcile import Reconciler
+from node_manager.report import ReportFile
 from node_manager.slurm_client import SlurmClient, SlurmRefused, SlurmUnavailable
 from node_manager.slurm_state import BaseState, Flag, NodeUpdate, SlurmNode
 
@@ -43,6 +54,9 @@ class FakeProvider:
     machines: dict[str, Instance] = field(default_factory=dict)
     has_job: Callable[[str], bool] = lambda _: False
     fail: Callable[[str], LaunchFailure | None] = lambda _: None
+    fail_request: Callable[[LaunchRequest], LaunchFailure | None] = lambda _: None
+    dies_at_once: bool = False
+    trouble: dict[str, str] = field(default_factory=dict)
     crash_after_launch: bool = False
     launched: list[str] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
@@ -51,7 +65,10 @@ class FakeProvider:
     def list_instances(self) -> Sequence[Instance]:
         if not self.available:
             raise ProviderUnavailable("the engine is away")
-        return list(self.machines.values())
+        return [
+            replace(machine, trouble=self.trouble.get(machine.node, ""))
+            for machine in self.machines.values()
+        ]
 
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         assert len(requests) <= self.batch
@@ -65,7 +82,7 @@ class FakeProvider:
         running = [m for m in self.live() if m.node == request.node]
         if running:
             return LaunchResult(node=request.node, provider_id=running[0].provider_id)
-        failure = self.fail(request.node)
+        failure = self.fail(request.node) or self.fail_request(request)
         if failure is not None:
             return LaunchResult(node=request.node, failure=failure)
         self.machines = {k: m for k, m in self.machines.items() if m.node != request.node}
@@ -76,14 +93,19 @@ class FakeProvider:
             pool=request.pool.name,
             state=InstanceState.RUNNING,
             created_at=self.clock(),
+            capacity=request.capacity,
+            price_per_hour=request.pool.prices[request.capacity],
         )
         self.machines[machine.provider_id] = machine
         self.launched.append(request.node)
+        if self.dies_at_once:
+            self.kill(request.node)
         return LaunchResult(node=request.node, provider_id=machine.provider_id)
 
     def terminate(self, instances: Sequence[Instance]) -> Sequence[TerminateResult]:
         for instance in instances:
             others = [m for m in self.live() if m.node == instance.node and m != instance]
+            instance = replace(instance, trouble="")
             lost = instance.state.live and self.has_job(instance.node) and not others
             assert not lost, f"{instance.node} has a job and loses its only machine"
             self.machines.pop(instance.provider_id, None)
@@ -103,6 +125,34 @@ class FakeProvider:
                 self.machines[key] = replace(
                     machine, state=InstanceState.EXITED, detail="exited (137)"
                 )
+
+
+def make_reconciler(
+    *,
+    fleet: Fleet,
+    slurm: SlurmClient,
+    provider: NodeProvider,
+    run_dir: Path,
+    journal: Journal,
+    clock: Callable[[], float],
+) -> Reconciler:
+    """A manager as __main__ starts it, without the loop."""
+    marks, brakes = MarkFiles(run_dir), BrakeFiles(run_dir)
+    marks.prepare()
+    brakes.prepare()
+    return Reconciler(
+        Hands(
+            fleet=fleet,
+            slurm=slurm,
+            provider=provider,
+            marks=marks,
+            brakes=brakes,
+            journal=journal,
+            metrics=Metrics(fleet),
+            report=ReportFile(run_dir),
+            clock=clock,
+        )
+    )
 
 
 @dataclass
@@ -128,6 +178,7 @@ class FakeSlurm(SlurmClient):
         self.refuses: set[str] = set()
         self.calls: list[tuple[NodeUpdate, tuple[str, ...]]] = []
         self.requeued: list[str] = []
+        self.kept: frozenset[str] = frozenset()
         self.state = {name: _Node() for pool in fleet.pools for name in pool.node_names()}
         provider.has_job = lambda name: name in self.state and self.state[name].job
 
@@ -156,6 +207,8 @@ class FakeSlurm(SlurmClient):
         """The idle time is over."""
         node = self.state[name]
         up = not {Flag.POWERED_DOWN, Flag.POWERING_UP, Flag.POWERING_DOWN} & node.flags
+        if name in self.kept:
+            return
         if up and not node.job and node.base in (BaseState.IDLE, BaseState.DOWN):
             self._begin_power_down(node)
 
@@ -202,7 +255,7 @@ class FakeSlurm(SlurmClient):
             self._begin_power_down(node)
 
     def _tick_timeout(self, name: str, node: _Node) -> None:
-        waited = self.clock() - node.since
+        waited = abs(self.clock() - node.since)
         if Flag.POWERING_DOWN in node.flags and waited > self.fleet.suspend_timeout_seconds:
             node.flags.discard(Flag.POWERING_DOWN)
             node.flags.add(Flag.POWERED_DOWN)
@@ -223,6 +276,20 @@ class FakeSlurm(SlurmClient):
         self.end_job(name)
 
     # --- SlurmClient --------------------------------------------------------------------------
+
+    def kept_nodes(self) -> frozenset[str]:
+        if not self.available:
+            raise SlurmUnavailable("slurmctld is away")
+        return self.kept
+
+    def keep_nodes(self, nodes: Iterable[str]) -> SlurmRefused | None:
+        if not self.available:
+            return SlurmRefused("slurmctld is away")
+        self.kept = frozenset(nodes)
+        return None
+
+    def jobs_of_nodes(self) -> dict[str, list[str]]:
+        return {name: [f"job-{name}"] for name, node in self.state.items() if node.job}
 
     def nodes(self) -> dict[str, SlurmNode]:
         if not self.available:

@@ -22,8 +22,9 @@ SOURCE = Path(__file__).parents[2] / "images" / "node-manager"
 SCONTROL = """#!/bin/sh
 # A slurmctld with one node that is off. Counts how often it is asked.
 echo asked >> "$(dirname "$0")/asked"
+[ "$2" = config ] && { echo "SuspendExcNodes = (null)"; exit; }
 [ -e "$(dirname "$0")/away" ] && { echo "Unable to contact slurm controller" >&2; exit 1; }
-echo '{"nodes": [{"name": "cpu-1", "state": ["IDLE", "CLOUD", "POWERED_DOWN"]}]}'
+echo 'NodeName=cpu-1 x CPUAlloc=0 x State=IDLE+CLOUD+POWERED_DOWN x'
 """
 
 
@@ -57,6 +58,7 @@ class Manager:
                     *("--fleet", str(self.directory / "fleet.json")),
                     *("--key", str(self.directory / "key")),
                     *("--run-dir", str(self.run_dir)),
+                    *("--metrics-port", "0"),
                 ],
                 stderr=log,
                 env=environment,

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from node_manager.decide import (
+from node_manager.actions import (
     Launch,
     Mark,
     PowerUp,
@@ -16,17 +16,17 @@ from node_manager.decide import (
     Terminate,
     Undrain,
     View,
-    decide,
 )
-from node_manager.failures import Failure, Memory, PutBackReason
+from node_manager.decide import decide
+from node_manager.failures import Failure, PutBackReason
 from node_manager.journal import Journal
+from node_manager.memory import Memory
 from node_manager.provider import InstanceState, LaunchFailure
 from node_manager.ready_files import MarkFiles
-from node_manager.reconcile import Reconciler
 from node_manager.slurm_state import BaseState, Flag, SlurmNode
 
 from tests.node_manager.builders import NOW, make_fleet, make_instance
-from tests.node_manager.fake_provider import Clock, FakeProvider, FakeSlurm
+from tests.node_manager.fake_provider import Clock, FakeProvider, FakeSlurm, make_reconciler
 
 NAMES = [f"cpu-{index}" for index in range(1, 5)]
 ADMIN = "an admin's reason"
@@ -153,11 +153,11 @@ class ClusterLife(RuleBasedStateMachine):
         marks = MarkFiles(Path(self.directory.name))
         marks.prepare()
         self.marks = marks
-        self.manager = Reconciler(
+        self.manager = make_reconciler(
             fleet=self.fleet,
             slurm=self.slurm,
             provider=self.provider,
-            marks=marks,
+            run_dir=Path(self.directory.name),
             journal=Journal(io.StringIO()),
             clock=self.clock,
         )

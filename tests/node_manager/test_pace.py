@@ -1,8 +1,10 @@
 """The manager looks often only while somebody waits for something that is about to happen."""
 
 import pytest
-from node_manager.decide import Launch, Undrain, View
-from node_manager.failures import Failure, Memory, PutBackReason
+from node_manager.actions import Launch, Undrain, View
+from node_manager.failures import Failure, PutBackReason
+from node_manager.fleet import Capacity
+from node_manager.memory import Memory
 from node_manager.pace import seconds_until_next
 from node_manager.provider import Instance, LaunchRequest
 
@@ -40,12 +42,26 @@ def test_the_next_look_comes_in_time(
         instances=[instance] if instance else [],
     )
     memory = Memory({"cpu-1": failure} if failure else {})
-    assert seconds_until_next(view, memory, [], NOW) == pytest.approx(expected)
+    assert seconds_until_next(view, memory, [], NOW, 0.01) == pytest.approx(expected)
 
 
 def test_a_launch_is_followed_closely_and_other_actions_soon() -> None:
     view = View(nodes={}, instances=[])
     launch = Launch(request=LaunchRequest(node="cpu-1", pool=make_pool()))
     undrain = Undrain(node="cpu-1")
-    assert seconds_until_next(view, Memory(), [undrain, launch], NOW) == pytest.approx(0.05)
-    assert seconds_until_next(view, Memory(), [undrain], NOW) == pytest.approx(0.5)
+    assert seconds_until_next(view, Memory(), [undrain, launch], NOW, 0.01) == pytest.approx(0.05)
+    assert seconds_until_next(view, Memory(), [undrain], NOW, 0.01) == pytest.approx(0.5)
+
+
+def test_a_slow_round_is_followed_by_a_longer_wait() -> None:
+    view = View(nodes={}, instances=[])
+    launch = Launch(request=LaunchRequest(node="cpu-1", pool=make_pool()))
+    assert seconds_until_next(view, Memory(), [launch], NOW, 0.4) == pytest.approx(0.8)
+
+
+def test_a_shortage_is_looked_at_when_it_matters() -> None:
+    memory = Memory().short(("cpu", Capacity.SPOT), "none", NOW)
+    view = View(nodes={}, instances=[])
+    assert seconds_until_next(view, memory, [], NOW, 0.01) == pytest.approx(2.0)
+    assert seconds_until_next(view, memory, [], NOW + 29.0, 0.01) == pytest.approx(1.0)
+    assert seconds_until_next(view, memory, [], NOW + 31.0, 0.01) == pytest.approx(5.0)

@@ -1,79 +1,18 @@
 """Rounds over a fake platform and a fake Slurm: what happens, also when things break half-way."""
 
-import io
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from node_manager.decide import Mark
-from node_manager.journal import Journal
+from node_manager.actions import Mark
 from node_manager.provider import LaunchFailure
-from node_manager.ready_files import MarkFiles
-from node_manager.reconcile import Reconciler, Round
 from node_manager.slurm_state import BaseState, Flag, NodeUpdate
 
 from tests.node_manager.builders import make_fleet, make_instance
-from tests.node_manager.fake_provider import Clock, Crash, FakeProvider, FakeSlurm
+from tests.node_manager.fake_cluster import Cluster
+from tests.node_manager.fake_provider import Crash
 
 NO_ROOM = LaunchFailure(code="no_space", message="no room", retryable=False)
 HICCUP = LaunchFailure(code="http_500", message="hiccup", retryable=True)
-
-
-class Cluster:
-    """Everything together, and a manager that can be started again."""
-
-    def __init__(self, directory: Path, *, max_nodes: int = 4, min_nodes: int = 0) -> None:
-        self.clock = Clock()
-        self.fleet = make_fleet(max_nodes=max_nodes, min_nodes=min_nodes)
-        self.provider = FakeProvider(self.clock)
-        self.slurm = FakeSlurm(self.fleet, self.provider, self.clock)
-        self.marks = MarkFiles(directory)
-        self.marks.prepare()
-        self.log = io.StringIO()
-        self.restart()
-
-    def restart(self) -> None:
-        self.manager = Reconciler(
-            fleet=self.fleet,
-            slurm=self.slurm,
-            provider=self.provider,
-            marks=self.marks,
-            journal=Journal(self.log),
-            clock=self.clock,
-        )
-
-    def round(self) -> Round:
-        return self.manager.run_once()
-
-    def live(self) -> list[str]:
-        return sorted(machine.node for machine in self.provider.live())
-
-    def ready(self) -> list[str]:
-        return sorted(self.marks.present()[Mark.READY])
-
-    def run_for(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Rounds at the pace that the manager asks for, Slurm's tick each second."""
-        end = self.clock.now + seconds
-        tick = self.clock.now
-        while self.clock.now < end and not until():
-            done = self.round()
-            self.clock.now += min(max(done.wait, 0.01), 1.0)
-            if self.clock.now - tick >= 1:
-                self.slurm.tick()
-                tick = self.clock.now
-        assert until() or self.clock.now >= end
-
-    def in_service(self, name: str) -> bool:
-        node = self.slurm.nodes()[name]
-        return not node.out_of_service
-
-    def held_and_off(self, name: str) -> bool:
-        return {Flag.POWERED_DOWN, Flag.DRAIN} <= self.slurm.state[name].flags
-
-    def events(self, **fields: object) -> list[dict[str, object]]:
-        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
-        return [line for line in lines if fields.items() <= line.items()]
 
 
 @pytest.fixture
@@ -129,7 +68,7 @@ def test_nothing_is_done_when_the_platform_does_not_answer(cluster: Cluster) -> 
 
 
 def test_a_big_request_is_worked_off_in_batches(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, max_nodes=20)
+    cluster = Cluster(tmp_path, make_fleet(max_nodes=20))
     for index in range(1, 21):
         cluster.slurm.allocate(f"cpu-{index}")
     cluster.slurm.tick()
@@ -343,7 +282,7 @@ def test_a_manager_that_was_away_removes_what_slurm_does_not_want(cluster: Clust
 
 
 def test_the_minimum_of_a_pool_is_always_there(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, min_nodes=2)
+    cluster = Cluster(tmp_path, make_fleet(min_nodes=2))
     cluster.run_for(10)
     assert cluster.ready() == ["cpu-1", "cpu-2"]
     cluster.provider.kill("cpu-1")
@@ -352,7 +291,7 @@ def test_the_minimum_of_a_pool_is_always_there(tmp_path: Path) -> None:
 
 
 def test_the_minimum_moves_to_other_nodes_when_some_cannot_be_made(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path, min_nodes=2)
+    cluster = Cluster(tmp_path, make_fleet(min_nodes=2))
     cluster.provider.fail = lambda node: NO_ROOM if node == "cpu-1" else None
     cluster.run_for(10)
     assert cluster.ready() == ["cpu-2", "cpu-3"]

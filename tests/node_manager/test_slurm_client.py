@@ -1,14 +1,13 @@
 """scontrol is called once for many nodes, and its errors are typed."""
 
-import json
 from collections.abc import Sequence
 
 import pytest
+from node_manager.hostlist import expand, hostlist
 from node_manager.slurm_client import (
     CommandFailed,
     SlurmClient,
     SlurmUnavailable,
-    hostlist,
     run_command,
 )
 from node_manager.slurm_state import NodeUpdate
@@ -44,6 +43,31 @@ class Scontrol:
 )
 def test_names_are_compressed(names: list[str], short: str) -> None:
     assert hostlist(names) == short
+    assert sorted(expand(short)) == sorted(set(names))
+
+
+def test_padded_ranges_keep_their_zeros() -> None:
+    assert expand("a[08-10]") == ["a08", "a09", "a10"]
+
+
+def test_what_slurm_keeps_is_read_from_its_configuration() -> None:
+    text = "SuspendExcParts         = (null)\nSuspendExcNodes         = cpu-[1-2],gpu-1\n"
+    assert SlurmClient(Scontrol(text)).kept_nodes() == {"cpu-1", "cpu-2", "gpu-1"}
+    assert SlurmClient(Scontrol("SuspendExcNodes = (null)")).kept_nodes() == frozenset()
+    with pytest.raises(SlurmUnavailable):
+        SlurmClient(Scontrol("ClusterName = x")).kept_nodes()
+
+
+def test_the_jobs_of_nodes_are_for_the_log_and_may_be_unknown() -> None:
+    assert SlurmClient(Scontrol("7 cpu-[1-2]\n8_1 cpu-2\n")).jobs_of_nodes() == {
+        "cpu-1": ["7"],
+        "cpu-2": ["7", "8_1"],
+    }
+
+    def fails(command: Sequence[str], timeout: float) -> str:
+        raise CommandFailed("away")
+
+    assert SlurmClient(fails).jobs_of_nodes() == {}
 
 
 def test_many_nodes_are_one_command() -> None:
@@ -63,7 +87,7 @@ def test_one_bad_node_does_not_hold_up_the_others() -> None:
     assert "Invalid node state transition" in str(refused["cpu-2"])
 
 
-@pytest.mark.parametrize("answer", ["", "not json", json.dumps({"nodes": []})])
+@pytest.mark.parametrize("answer", ["", "No nodes in the system", "NodeName=cpu-1"])
 def test_an_answer_that_says_nothing_is_no_knowledge(answer: str) -> None:
     with pytest.raises(SlurmUnavailable):
         SlurmClient(Scontrol(answer)).nodes()

@@ -1,48 +1,71 @@
-"""scontrol's JSON is read as far as it is needed, and no further."""
-
-import json
-from typing import Any
+"""scontrol's answer is read as far as it is needed, and no further."""
 
 import pytest
 from node_manager.slurm_state import BaseState, Flag, StateError, parse_nodes
 
 from tests.node_manager.builders import make_node
 
+# As Slurm 26.05.5 prints it.
+LINE = (
+    "NodeName={name} CoresPerSocket=1  CPUAlloc={cpus} CPUEfctv=4 CPUTot=4 CPULoad=0.00 "
+    "AvailableFeatures=cpu ActiveFeatures=cpu Gres=(null) NodeAddr=cpu-1 NodeHostName=cpu-1  "
+    "RealMemory=1000 AllocMem=0 FreeMem=N/A Sockets=4 Boards=1 State={state} ThreadsPerCore=1 "
+    "TmpDisk=0 Weight=1 Owner=N/A MCS_label=N/A Partitions=cpu  BootTime=None "
+    "SlurmdStartTime=None LastBusyTime=Unknown ResumeAfterTime=None SuspendTime=60 "
+    "CfgTRES=cpu=4,mem=1000M,billing=4 AllocTRES= CurrentWatts=0 AveWatts=0{reason}\n"
+)
 
-def _answer(**node: Any) -> str:
-    return json.dumps({"nodes": [{"name": "cpu-1"} | node], "meta": {"plugin": {}}, "errors": []})
+
+def _line(state: str, *, name: str = "cpu-1", cpus: int = 0, reason: str = "") -> str:
+    return LINE.format(name=name, cpus=cpus, state=state, reason=reason and f" Reason={reason}")
 
 
 def test_a_node_is_read() -> None:
-    text = _answer(
-        state=["MIXED", "CLOUD", "NOT_RESPONDING", "POWERING_UP"],
-        reason="why",
-        partitions=["cpu", "all"],
-        alloc_cpus=3,
-        boot_time={"set": True, "infinite": False, "number": 0},
-    )
-    node = parse_nodes(text)["cpu-1"]
+    reason = "why not [slurm@2026-11-24T04:07:08]"
+    node = parse_nodes(_line("MIXED+CLOUD+NOT_RESPONDING", cpus=3, reason=reason))["cpu-1"]
     assert node.base is BaseState.MIXED
-    assert node.flags == {Flag.CLOUD, Flag.NOT_RESPONDING, Flag.POWERING_UP}
-    assert (node.reason, node.partitions, node.alloc_cpus) == ("why", ("cpu", "all"), 3)
+    assert node.flags == {Flag.CLOUD, Flag.NOT_RESPONDING}
+    assert (node.reason, node.alloc_cpus) == ("why not", 3)
 
 
-def test_unknown_words_and_keys_are_ignored() -> None:
-    node = parse_nodes(_answer(state=["SHINY", "IDLE", "QUANTUM"], colour="blue"))["cpu-1"]
-    assert (node.base, node.flags) == (BaseState.IDLE, frozenset())
-
-
-def test_missing_fields_have_defaults() -> None:
-    node = parse_nodes(_answer(reason=None))["cpu-1"]
-    assert (node.base, node.reason, node.alloc_cpus) == (BaseState.UNKNOWN, "", 0)
+def test_all_nodes_are_read_each_with_its_own() -> None:
+    text = "".join(
+        _line("IDLE", name=f"cpu-{n}", cpus=n, reason=f"r{n} [a@2026-11-24T04:07:08]")
+        for n in range(1, 51)
+    )
+    nodes = parse_nodes(text)
+    assert [(n.name, n.alloc_cpus, n.reason) for n in nodes.values()] == [
+        (f"cpu-{n}", n, f"r{n}") for n in range(1, 51)
+    ]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"nodes": null}', '{"nodes": [{}]}', '{"nodes": [1]}']
-)
-def test_an_answer_without_nodes_is_an_error(text: str) -> None:
+    ("written", "read"),
+    [
+        ("a b=c State=DOWN CPUAlloc=9 [root@2026-11-24T04:07:08]", "a b=c State=DOWN CPUAlloc=9"),
+        ("x [y] z [root@2026-11-24T04:07:08] Comment=later", "x [y] z"),
+        ("two\nlines [root@2026-11-24T04:07:08]", "two"),
+        ("hpc-stack: x (try 1, again at y) [slurm@2026-11-24T04:07:08]",
+         "hpc-stack: x (try 1, again at y)"),
+    ],
+)  # fmt: skip
+def test_a_reason_may_hold_anything(written: str, read: str) -> None:
+    node = parse_nodes(_line("IDLE+DRAIN", reason=written))["cpu-1"]
+    assert (node.reason, node.base) == (read, BaseState.IDLE)
+
+
+def test_unknown_words_are_ignored() -> None:
+    node = parse_nodes(_line("SHINY+IDLE+QUANTUM"))["cpu-1"]
+    assert (node.base, node.flags) == (BaseState.IDLE, frozenset())
+
+
+def test_no_nodes_are_none() -> None:
+    assert parse_nodes("No nodes in the system\n") == {}
+
+
+def test_a_node_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(StateError):
-        parse_nodes(text)
+        parse_nodes(_line("IDLE") + "NodeName=cpu-2 Colour=blue\n")
 
 
 @pytest.mark.parametrize(

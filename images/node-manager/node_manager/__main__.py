@@ -3,6 +3,7 @@
 python3 -m node_manager           reconcile until SIGTERM; nodes stay as they are
 python3 -m node_manager health    exit 0 when a round succeeded in the last 30 s
 python3 -m node_manager status    a few lines for people
+python3 -m node_manager resume P  let pool P launch again after failed starts stopped it
 """
 
 import argparse
@@ -15,16 +16,23 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from node_manager.decide import View
+from node_manager.actions import View
+from node_manager.apply import Hands
+from node_manager.brakes import BrakeFiles
 from node_manager.fleet import Fleet
 from node_manager.fleet_file import FleetError, read_fleet
 from node_manager.journal import Journal
-from node_manager.provider import NodeProvider, ProviderUnavailable
+from node_manager.provider import (
+    CallObserver,
+    NodeProvider,
+    ProviderUnavailable,
+    ignore_call,
+)
 from node_manager.ready_files import MarkFiles
-from node_manager.reconcile import Reconciler
+from node_manager.report import ReportFile
 from node_manager.slurm_client import SlurmClient, SlurmUnavailable
 from node_manager.status import status_lines
-from node_manager.wake import WakePipe
+from node_manager.wake import WakePipe, wake
 
 HEALTHY_SECONDS = 30
 
@@ -32,46 +40,72 @@ HEALTHY_SECONDS = 30
 def main(arguments: list[str]) -> int:
     """Exit status: 0 fine, 1 not healthy or no answer, 2 cannot work as it is."""
     parser = argparse.ArgumentParser(prog="node_manager", description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("run", "health", "status"), default="run")
+    commands = ("run", "health", "status", "resume")
+    parser.add_argument("command", nargs="?", choices=commands, default="run")
+    parser.add_argument("pool", nargs="?", help="of resume: the pool that may launch again")
     parser.add_argument("--fleet", type=Path, default=Path("/etc/hpc-stack/fleet.json"))
     parser.add_argument("--key", type=Path, default=Path("/run/secrets/slurm.key"))
     parser.add_argument("--run-dir", type=Path, default=Path("/run/fleet"))
+    parser.add_argument("--metrics-port", type=int, default=9810, help="0: any that is free")
     options = parser.parse_args(arguments)
     if options.command == "health":
         return health(options.run_dir)
     try:
         fleet = read_fleet(options.fleet)
-        provider = make_provider(fleet, options.key)
+        if options.command == "status":
+            return status(fleet, make_provider(fleet, options.key), options.run_dir)
+        if options.command == "resume":
+            return resume(fleet, options.pool, options.run_dir)
+        return run(fleet, options.key, options.run_dir, options.metrics_port)
     except (FleetError, ProviderUnavailable) as error:
         print(f"node-manager: {error}", file=sys.stderr)
         return 2
-    if options.command == "status":
-        return status(fleet, provider)
-    return run(fleet, provider, options.run_dir)
 
 
-def make_provider(fleet: Fleet, key: Path) -> NodeProvider:
+def make_provider(fleet: Fleet, key: Path, observe: CallObserver = ignore_call) -> NodeProvider:
     """The fleet's platform. Raises FleetError when there is no such platform."""
+    # Imported only here: the health check starts Python every 30 s, and needs none of it.
     if fleet.provider == "docker":
-        # Only here: the health check starts Python every 30 s, and needs none of it.
         from node_manager.docker_provider import DockerProvider
 
-        return DockerProvider(fleet, key)
-    raise FleetError(f'provider: "{fleet.provider}" is not known; this node manager has "docker"')
+        return DockerProvider(fleet, key, observe=observe)
+    if fleet.provider == "ec2":
+        from node_manager.ec2_provider import Ec2Provider
+
+        return Ec2Provider(fleet, observe=observe)
+    raise FleetError(f'provider: "{fleet.provider}" is not known; allowed: "docker", "ec2"')
 
 
-def run(fleet: Fleet, provider: NodeProvider, run_dir: Path) -> int:
+def run(fleet: Fleet, key: Path, run_dir: Path, metrics_port: int) -> int:
     """Reconcile until SIGTERM or SIGINT."""
+    from node_manager.metrics import Metrics
+    from node_manager.reconcile import Reconciler
+
     journal = Journal()
     lock = _lock(run_dir / "lock")
     if lock is None:
         journal.write("refused", reason=f"another node manager holds {run_dir / 'lock'}")
         return 2
-    marks = MarkFiles(run_dir)
+    metrics = Metrics(fleet)
+    marks, brakes = MarkFiles(run_dir), BrakeFiles(run_dir)
     marks.prepare()
+    brakes.prepare()
     reconciler = Reconciler(
-        fleet=fleet, slurm=SlurmClient(), provider=provider, marks=marks, journal=journal
+        Hands(
+            fleet=fleet,
+            slurm=SlurmClient(),
+            provider=make_provider(fleet, key, metrics.api_call),
+            marks=marks,
+            brakes=brakes,
+            journal=journal,
+            metrics=metrics,
+            report=ReportFile(run_dir),
+        )
     )
+    try:
+        metrics.serve(metrics_port)
+    except OSError as error:
+        journal.write("no metrics", reason=str(error))
     stopping = False
     with lock, WakePipe(run_dir / "wake") as pipe:
 
@@ -94,6 +128,23 @@ def run(fleet: Fleet, provider: NodeProvider, run_dir: Path) -> int:
     return 0
 
 
+def resume(fleet: Fleet, pool: str | None, run_dir: Path) -> int:
+    """Take a pool's brake off and wake the manager."""
+    brakes = BrakeFiles(run_dir)
+    stopped = sorted(brakes.present())
+    if pool not in {known.name for known in fleet.pools}:
+        allowed = ", ".join(sorted(known.name for known in fleet.pools))
+        print(f'node-manager: resume: "{pool or ""}" is no pool; pools: {allowed}', file=sys.stderr)
+        print(f"stopped now: {', '.join(stopped) or 'none'}", file=sys.stderr)
+        return 2
+    if not brakes.release(pool):
+        print(f"pool {pool} was not stopped")
+        return 0
+    wake(run_dir / "wake")
+    print(f"pool {pool} launches again")
+    return 0
+
+
 def health(run_dir: Path) -> int:
     """Whether a round succeeded lately."""
     try:
@@ -105,14 +156,14 @@ def health(run_dir: Path) -> int:
     return 0 if age <= HEALTHY_SECONDS else 1
 
 
-def status(fleet: Fleet, provider: NodeProvider) -> int:
-    """Print what Slurm wants and what exists."""
+def status(fleet: Fleet, provider: NodeProvider, run_dir: Path) -> int:
+    """Print what Slurm wants, what exists, and what the manager makes of it."""
     try:
         view = View(nodes=SlurmClient().nodes(), instances=provider.list_instances())
     except (SlurmUnavailable, ProviderUnavailable) as error:
         print(f"no answer: {error}", file=sys.stderr)
         return 1
-    for line in status_lines(fleet, view):
+    for line in status_lines(fleet, view, ReportFile(run_dir).read()):
         print(line)
     return 0
 

@@ -17,8 +17,9 @@ from docker.types import DeviceRequest, LogConfig, NetworkingConfig
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from node_manager.fleet import DockerSettings, Fleet, Gpus
+from node_manager.fleet import Capacity, DockerSettings, Fleet, Gpus, Pool
 from node_manager.provider import (
+    CallObserver,
     Instance,
     InstanceState,
     LaunchFailure,
@@ -26,11 +27,13 @@ from node_manager.provider import (
     LaunchResult,
     ProviderUnavailable,
     TerminateResult,
+    ignore_call,
 )
 
 LABEL_CLUSTER = "hpc-stack.cluster"
 LABEL_POOL = "hpc-stack.pool"
 LABEL_NODE = "hpc-stack.node"
+LABEL_CAPACITY = "hpc-stack.capacity"
 
 KEY_PATH = "etc/slurm/slurm.key"
 # slurmd and its steps need something besides what jobs may ask for.
@@ -58,11 +61,20 @@ Result = TypeVar("Result")
 class DockerProvider:
     """NodeProvider for one engine. Makes no container its own that lacks this cluster's label."""
 
-    def __init__(self, fleet: Fleet, key: Path, client: docker.APIClient | None = None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        key: Path,
+        client: docker.APIClient | None = None,
+        *,
+        observe: CallObserver = ignore_call,
+    ) -> None:
         """`key`: the file with the cluster's slurm.key. Raises ProviderUnavailable."""
         if fleet.docker is None:
             raise ValueError("the fleet has no Docker settings")
         self._cluster = fleet.cluster
+        self._pools = {pool.name: pool for pool in fleet.pools}
+        self._observe = observe
         self._recipe = _Recipe(fleet.cluster, fleet.docker)
         self._key = key
         try:
@@ -82,10 +94,12 @@ class DockerProvider:
         """One request. The cluster's service containers lack the node label and are not listed."""
         labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_NODE]
         try:
-            found = self._client.containers(all=True, filters={"label": labels})
+            found = self._ask(
+                "list", lambda: self._client.containers(all=True, filters={"label": labels})
+            )
         except (DockerException, RequestException) as error:
             raise ProviderUnavailable(_one_line(error)) from error
-        return [_instance(container) for container in found]
+        return [_instance(container, self._pools) for container in found]
 
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         """In parallel, each by `_launch_one`."""
@@ -116,14 +130,24 @@ class DockerProvider:
     ) -> Sequence[Result]:
         return list(self._threads.map(work, items))
 
+    def _ask(self, name: str, call: Callable[[], Result]) -> Result:
+        """One request to the engine, told to the observer."""
+        try:
+            result = call()
+        except (DockerException, RequestException) as error:
+            self._observe(name, _code(error))
+            raise
+        self._observe(name, "ok")
+        return result
+
     def _launch_one(self, request: LaunchRequest, key: bytes) -> LaunchResult:
         try:
             made = self._create_or_adopt(request)
             if made.running:
                 return LaunchResult(node=request.node, provider_id=made.container)
             try:
-                self._client.put_archive(made.container, "/", key)
-                self._client.start(made.container)
+                self._ask("put", lambda: self._client.put_archive(made.container, "/", key))
+                self._ask("start", lambda: self._client.start(made.container))
             except (DockerException, RequestException):
                 self._remove(made.container)
                 raise
@@ -150,8 +174,9 @@ class DockerProvider:
         return _Made(self._create(name, request), running=False)
 
     def _create(self, name: str, request: LaunchRequest) -> str:
-        made: dict[str, Any] = self._client.create_container(
-            name=name, **self._recipe.arguments(self._client, request)
+        arguments = self._recipe.arguments(self._client, request)
+        made: dict[str, Any] = self._ask(
+            "create", lambda: self._client.create_container(name=name, **arguments)
         )
         return str(made["Id"])
 
@@ -168,7 +193,10 @@ class DockerProvider:
 
     def _terminate_one(self, instance: Instance) -> TerminateResult:
         try:
-            self._client.remove_container(instance.provider_id, force=True, v=True)
+            self._ask(
+                "remove",
+                lambda: self._client.remove_container(instance.provider_id, force=True, v=True),
+            )
         except NotFound:
             pass
         except APIError as error:
@@ -219,12 +247,14 @@ class _Recipe:
             "environment": {
                 "SLURM_NODE_NAME": request.node,
                 "SLURM_CONTROLLER": settings.controller,
+                **_spot_environment(request),
             },
             "labels": {
                 **settings.labels,
                 LABEL_CLUSTER: self._cluster,
                 LABEL_POOL: request.pool.name,
                 LABEL_NODE: request.node,
+                LABEL_CAPACITY: request.capacity.value,
             },
             "host_config": client.create_host_config(**self._host(request)),
             "networking_config": NetworkingConfig(endpoint),
@@ -256,6 +286,17 @@ class _Recipe:
         return host | (_devices(pool.gpus) if pool.gpus else {})
 
 
+def _spot_environment(request: LaunchRequest) -> dict[str, str]:
+    """What the watcher on a spot node needs; without it there is no watcher."""
+    spot = request.pool.spot
+    if spot is None or request.capacity is not Capacity.SPOT:
+        return {}
+    return {
+        "SPOT_SIGNAL": spot.signal,
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": spot.metadata_endpoint,
+    }
+
+
 def _devices(gpus: Gpus) -> dict[str, Any]:
     """NVIDIA's files come through its runtime, with driver libraries; others as they are."""
     if all(file.startswith("/dev/nvidia") for file in gpus.device_files):
@@ -263,8 +304,10 @@ def _devices(gpus: Gpus) -> dict[str, Any]:
     return {"devices": [f"{file}:{file}:rwm" for file in gpus.device_files]}
 
 
-def _instance(container: Mapping[str, Any]) -> Instance:
+def _instance(container: Mapping[str, Any], pools: Mapping[str, Pool]) -> Instance:
     labels = container["Labels"]
+    capacity = Capacity(labels.get(LABEL_CAPACITY, Capacity.ON_DEMAND))
+    pool = pools.get(labels.get(LABEL_POOL, ""))
     status = str(container.get("Status", ""))
     detail = "never been started" if container["State"] == "created" else _without_age(status)
     return Instance(
@@ -274,6 +317,8 @@ def _instance(container: Mapping[str, Any]) -> Instance:
         state=_STATES.get(container["State"], InstanceState.STARTING),
         created_at=float(container["Created"]),
         detail=detail,
+        capacity=capacity,
+        price_per_hour=pool.prices[capacity] if pool else 0.0,
     )
 
 
@@ -284,19 +329,29 @@ def _without_age(status: str) -> str:
 
 
 def _failure(error: Exception) -> LaunchFailure:
-    """Tell what a person must fix from what may be over in a moment."""
+    """Tell what a person must fix, or what is short, from what may be over in a moment."""
+    text, code = _one_line(error), _code(error)
+    return LaunchFailure(
+        code=code,
+        message=text,
+        retryable=code == "no_engine" or code.startswith("http_"),
+        shortage=code in ("no_space", "no_address"),
+    )
+
+
+def _code(error: Exception) -> str:
     text = _one_line(error)
     if isinstance(error, ImageNotFound):
-        return LaunchFailure(code="no_image", message=text, retryable=False)
-    if isinstance(error, APIError):
-        if "could not select device driver" in text or "no such file or directory" in text:
-            return LaunchFailure(code="no_device", message=text, retryable=False)
-        if "no space left" in text:
-            return LaunchFailure(code="no_space", message=text, retryable=False)
-        if error.status_code == NOT_FOUND:
-            return LaunchFailure(code="not_found", message=text, retryable=False)
-        return LaunchFailure(code=f"http_{error.status_code}", message=text, retryable=True)
-    return LaunchFailure(code="no_engine", message=text, retryable=True)
+        return "no_image"
+    if not isinstance(error, APIError):
+        return "no_engine"
+    if "could not select device driver" in text or "no such file or directory" in text:
+        return "no_device"
+    if "no space left" in text:
+        return "no_space"
+    if "no available IPv4 addresses" in text:
+        return "no_address"
+    return "not_found" if error.status_code == NOT_FOUND else f"http_{error.status_code}"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What is remembered about nodes that would not come, and when each may be tried again.
+"""A node that would not come: when it may be tried again, and how its reason in Slurm says so.
 
 A failed launch is tried again soon, up to `TRIES_IN_PLACE` times. Then the node is put back: out of
 service with a reason that `sinfo -R` shows, for a time that doubles with each put-back. That
@@ -6,16 +6,15 @@ reason's text holds the time and the count, so a restarted manager reads them ba
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from types import MappingProxyType
 
-from node_manager.provider import Instance, InstanceState
-from node_manager.slurm_state import SlurmNode
+from node_manager.provider import Instance
 
 REASON_PREFIX = "hpc-stack: "
+LEAVING_PREFIX = f"{REASON_PREFIX}leaving: "
+"""Of a node whose machine has to go. Nodes write it themselves, too (images/slurm, watch-spot)."""
 
 TRIES_IN_PLACE = 3
 RETRY_PAUSE_SECONDS = (0.0, 2.0)
@@ -59,7 +58,7 @@ class Failure:
             return Step.TRY
         if not self.retryable or self.tries >= TRIES_IN_PLACE:
             return Step.PUT_BACK
-        return Step.TRY if now >= self.retry_at else Step.WAIT
+        return Step.WAIT if self.at <= now < self.retry_at else Step.TRY
 
     @property
     def retry_at(self) -> float:
@@ -75,11 +74,19 @@ class PutBackReason:
     count: int
     until: float
 
+    def holds(self, now: float) -> bool:
+        """Whether the node stays out of service. A clock that was set back ends it, too."""
+        return now < self.until <= now + BACKOFF_CAP_SECONDS + 1
+
     def text(self) -> str:
         """The reason as Slurm stores it."""
         until = datetime.fromtimestamp(self.until, UTC).strftime(_TIME)
-        message = " ".join(self.message.replace('"', "'").split())[:MESSAGE_LENGTH]
-        return f"{REASON_PREFIX}{message} (try {self.count}, again at {until})"
+        return f"{reason_text(self.message)} (try {self.count}, again at {until})"
+
+
+def reason_text(message: str) -> str:
+    """A message as a reason that Slurm stores and people can tell is ours."""
+    return REASON_PREFIX + " ".join(message.replace('"', "'").split())[:MESSAGE_LENGTH]
 
 
 def read_put_back(reason: str) -> PutBackReason | None:
@@ -100,80 +107,6 @@ def backoff_seconds(put_backs: int) -> int:
     """How long the n-th put-back in a row (from 1) lasts."""
     doublings = min(max(put_backs, 1) - 1, 16)  # beyond the cap anyway; keeps the number small
     return min(BACKOFF_FIRST_SECONDS << doublings, BACKOFF_CAP_SECONDS)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The failures by node. Never changed in place; each method gives a new one."""
-
-    failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
-
-    def failed(
-        self,
-        node: str,
-        message: str,
-        now: float,
-        *,
-        retryable: bool = True,
-        instance_id: str | None = None,
-    ) -> "Memory":
-        """One more failure of a node."""
-        before = self.failures.get(node)
-        return self._with(
-            node,
-            Failure(
-                tries=before.tries + 1 if before else 1,
-                at=now,
-                message=message,
-                retryable=retryable,
-                put_backs=before.put_backs if before else 0,
-                instance_id=instance_id or (before.instance_id if before else None),
-            ),
-        )
-
-    def put_back(self, node: str, reason: PutBackReason, now: float) -> "Memory":
-        """A node has been put back."""
-        before = self.failures.get(node) or Failure(tries=0, at=now, message=reason.message)
-        return self._with(
-            node, replace(before, put_backs=reason.count, put_back_until=reason.until)
-        )
-
-    def recall(self, nodes: Iterable[SlurmNode]) -> "Memory":
-        """Learn from Slurm's reasons what an earlier manager knew."""
-        memory = self
-        for node in nodes:
-            reason = read_put_back(node.reason)
-            if reason is not None and node.name not in memory.failures:
-                memory = memory.put_back(node.name, reason, reason.until)
-        return memory
-
-    def note_deaths(
-        self, nodes: Mapping[str, SlurmNode], instances: Iterable[Instance], now: float
-    ) -> "Memory":
-        """Count each exited machine of a node that Slurm wants as one failure."""
-        memory = self
-        for instance in instances:
-            node = nodes.get(instance.node)
-            if node is None or node.off or instance.state is not InstanceState.EXITED:
-                continue
-            known = memory.failures.get(node.name)
-            if known is None or known.instance_id != instance.provider_id:
-                memory = memory.failed(
-                    node.name, death_message(instance), now, instance_id=instance.provider_id
-                )
-        return memory
-
-    def forget_recovered(self, nodes: Mapping[str, SlurmNode], now: float) -> "Memory":
-        """Drop what is over: nodes that have been well for a while, and nodes that are no more."""
-        kept = {
-            name: failure
-            for name, failure in self.failures.items()
-            if name in nodes and not (nodes[name].registered and now - failure.at >= STABLE_SECONDS)
-        }
-        return self if len(kept) == len(self.failures) else Memory(MappingProxyType(kept))
-
-    def _with(self, node: str, failure: Failure) -> "Memory":
-        return Memory(MappingProxyType({**self.failures, node: failure}))
 
 
 def death_message(instance: Instance | None) -> str:

@@ -5,9 +5,11 @@ A look takes about 20 ms, 12 ms of it CPU (measured), on a machine that also run
 
 from collections.abc import Iterator, Sequence
 
-from node_manager.decide import Action, Launch, SetMark, View
-from node_manager.failures import Memory, Step, read_put_back
+from node_manager.actions import Action, Launch, SetMark, View
+from node_manager.failures import Step, read_put_back
+from node_manager.memory import Memory
 from node_manager.provider import Instance
+from node_manager.shortages import RETRY_SECONDS
 from node_manager.slurm_state import BaseState, Flag, SlurmNode
 
 IDLE_SECONDS = 5.0
@@ -18,8 +20,18 @@ LOOKS_PER_AGE = 20
 """A booting machine is looked at every 5 % of its age, between fast and slow."""
 
 
-def seconds_until_next(view: View, memory: Memory, actions: Sequence[Action], now: float) -> float:
-    """Seconds until the next round, if nobody wakes the manager before."""
+LOAD = 2
+"""At least so many times the last round's duration passes: a third of one CPU at most."""
+
+
+def seconds_until_next(
+    view: View, memory: Memory, actions: Sequence[Action], now: float, took: float
+) -> float:
+    """Seconds until the next round, if nobody wakes the manager before. `took`: of the last one."""
+    return max(_wanted(view, memory, actions, now), took * LOAD)
+
+
+def _wanted(view: View, memory: Memory, actions: Sequence[Action], now: float) -> float:
     if any(isinstance(action, Launch) for action in actions):
         return FAST_SECONDS
     if any(not isinstance(action, SetMark) for action in actions):
@@ -30,7 +42,17 @@ def seconds_until_next(view: View, memory: Memory, actions: Sequence[Action], no
         for node in view.nodes.values()
         for wait in _waits(node, machines.get(node.name), memory, now)
     ]
-    return max(min([IDLE_SECONDS, *waits]), FAST_SECONDS)
+    return max(min([IDLE_SECONDS, *waits, *_shortages(memory, now)]), FAST_SECONDS)
+
+
+def _shortages(memory: Memory, now: float) -> Iterator[float]:
+    for shortage in memory.shortages.values():
+        # Two times matter: the next try before a fallback is due, and the end of the pause.
+        yield from (
+            max(time - now, SLOW_SECONDS)
+            for time in (shortage.at + RETRY_SECONDS, shortage.until)
+            if time > now
+        )
 
 
 def _waits(

@@ -1,13 +1,13 @@
 """The files that PrologSlurmctld tests: /run/fleet/ready/<node> and /run/fleet/failed/<node>.
 
-What they mean is in decide.Mark. They are files because the prolog runs before every job, and a
+What they mean is in actions.Mark. They are files because the prolog runs before every job, and a
 file test costs it nothing.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from node_manager.decide import Mark
+from node_manager.actions import Mark
 
 
 class MarkFiles:

@@ -5,36 +5,24 @@ left to the next round, which sees the same difference again.
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from node_manager.decide import (
-    Action,
-    Launch,
-    Mark,
-    PowerUp,
-    PutBack,
-    ReplaceDead,
-    SetMark,
-    Terminate,
-    Undrain,
-    View,
-    decide,
-)
-from node_manager.failures import Memory, read_put_back
-from node_manager.fleet import Fleet
-from node_manager.journal import Journal
+from node_manager.actions import Action, View
+from node_manager.apply import Hands, apply
+from node_manager.closures import closures
+from node_manager.decide import decide
+from node_manager.group import group
+from node_manager.limits import usage
+from node_manager.memory import Memory
 from node_manager.pace import seconds_until_next
-from node_manager.provider import NodeProvider, ProviderUnavailable
-from node_manager.ready_files import MarkFiles
-from node_manager.slurm_client import SlurmClient, SlurmUnavailable
-from node_manager.slurm_state import NodeUpdate
+from node_manager.provider import ProviderUnavailable
+from node_manager.report import report
+from node_manager.slurm_client import SlurmUnavailable
 
 RETRY_OBSERVING_SECONDS = 1.0
-
-A = TypeVar("A")
+KEPT_SECONDS = 30.0
+"""How long it is believed which nodes Slurm keeps. Restarted, slurmctld keeps none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,183 +37,85 @@ class Round:
 class Reconciler:
     """Holds what a round needs and the memory that goes from one to the next."""
 
-    def __init__(
-        self,
-        *,
-        fleet: Fleet,
-        slurm: SlurmClient,
-        provider: NodeProvider,
-        marks: MarkFiles,
-        journal: Journal,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._fleet = fleet
-        self._slurm = slurm
-        self._provider = provider
-        self._marks = marks
-        self._journal = journal
-        self._clock = clock
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
         self._silent: str | None = None  # why observing failed, logged once
+        self._kept: frozenset[str] = frozenset()
+        self._kept_at = float("-inf")
         self.memory = Memory()
 
     def run_once(self) -> Round:
         """One round. Never raises for what Slurm or the platform does."""
-        view = self._observe()
-        if view is None:
-            return Round(observed=False)
-        now = self._clock()
+        begun = time.monotonic()
+        try:
+            view = self._observe()
+            if view is None:
+                return Round(observed=False)
+            return self._act(view, begun)
+        finally:
+            self._hands.metrics.round_took(time.monotonic() - begun)
+
+    def _act(self, view: View, begun: float) -> Round:
+        hands, now = self._hands, self._hands.clock()
         self._remember(view, now)
-        actions = decide(self._fleet, view, self.memory, now)
-        complete = self._apply(actions)
-        wait = seconds_until_next(view, self.memory, actions, now) if complete else 0.0
+        actions = decide(hands.fleet, view, self.memory, now)
+        orders = group(actions, hands.provider.batch)
+        outcome = apply(hands, orders, view, self.memory)
+        self.memory = outcome.memory
+        if outcome.kept is not None:
+            self._kept = outcome.kept
+        closed = closures(hands.fleet, view, self.memory, view.brakes, now)
+        cost = usage(hands.fleet, view.instances).cost
+        hands.metrics.round_ended(view, closed, cost, now)
+        hands.report.write(report(hands.fleet, view, self.memory, closed, cost, now))
+        wait = 0.0
+        if orders.complete:
+            took = time.monotonic() - begun
+            wait = seconds_until_next(view, self.memory, actions, now, took)
         return Round(observed=True, actions=actions, wait=wait)
 
     def _observe(self) -> View | None:
+        hands = self._hands
         try:
             view = View(
-                nodes=self._slurm.nodes(),
-                instances=self._provider.list_instances(),
-                marks=self._marks.present(),
+                nodes=hands.slurm.nodes(),
+                instances=hands.provider.list_instances(),
+                marks=hands.marks.present(),
+                brakes=hands.brakes.present(),
+                kept=self._observe_kept(),
             )
         except (SlurmUnavailable, ProviderUnavailable) as error:
             kind = "slurm" if isinstance(error, SlurmUnavailable) else "provider"
             if self._silent != kind:
-                self._journal.write("waiting", reason=f"{kind} does not answer: {error}")
+                hands.journal.write("waiting", reason=f"{kind} does not answer: {error}")
             self._silent = kind
             return None
         if self._silent is not None:
-            self._journal.write("answers again", reason=self._silent)
+            hands.journal.write("answers again", reason=self._silent)
         self._silent = None
         return view
 
+    def _observe_kept(self) -> frozenset[str]:
+        now = self._hands.clock()
+        if abs(now - self._kept_at) >= KEPT_SECONDS:
+            self._kept = self._hands.slurm.kept_nodes()
+            self._kept_at = now
+        return self._kept
+
     def _remember(self, view: View, now: float) -> None:
-        before = self.memory
+        hands, before = self._hands, self.memory
         recalled = before.recall(view.nodes.values())
         self.memory = recalled.note_deaths(view.nodes, view.instances, now)
         machines = {instance.provider_id: instance for instance in view.instances}
         for node, failure in self.memory.failures.items():
-            if failure is not recalled.failures.get(node) and failure.instance_id in machines:
-                words = self._provider.last_words(machines[failure.instance_id])
-                self._journal.write(
-                    "machine died", node=node, reason=failure.message, last_words=words or None
+            if failure is not recalled.failures.get(node) and failure.instance_id:
+                machine = machines.get(failure.instance_id)
+                words = hands.provider.last_words(machine) if machine else ""
+                hands.journal.write(
+                    "machine died",
+                    node=node,
+                    id=failure.instance_id,
+                    reason=failure.message,
+                    last_words=words or None,
                 )
         self.memory = self.memory.forget_recovered(view.nodes, now)
-
-    def _apply(self, actions: Sequence[Action]) -> bool:
-        """Apply in the order in which people wait for it. False when a batch limit left some over.
-
-        Marks come first, since a prolog waits for them; machines that go come last.
-        """
-        for mark in _only(actions, SetMark):
-            self._marks.set(mark.node, mark.mark, present=mark.present)
-            if mark.mark is Mark.READY:
-                self._journal.write("ready" if mark.present else "not ready", node=mark.node)
-        not_requeued = self._replace_dead(_only(actions, ReplaceDead))
-        launches = [a for a in _only(actions, Launch) if a.node not in not_requeued]
-        self._launch(launches[: self._provider.batch])
-        self._put_back(_only(actions, PutBack))
-        self._update(_only(actions, Undrain), NodeUpdate.RESUME, "undrain")
-        self._update(_only(actions, PowerUp), NodeUpdate.POWER_UP, "power up")
-        terminations = _only(actions, Terminate)
-        self._terminate(terminations[: self._provider.batch])
-        return max(len(launches), len(terminations)) <= self._provider.batch
-
-    def _launch(self, launches: Sequence[Launch]) -> None:
-        if not launches:
-            return
-        begun = time.monotonic()
-        for result in self._provider.launch([launch.request for launch in launches]):
-            took = _milliseconds_since(begun)
-            failure = result.failure
-            if failure is None:
-                self._journal.write(
-                    "done", action="launch", node=result.node, id=result.provider_id, ms=took
-                )
-                continue
-            self.memory = self.memory.failed(
-                result.node, failure.message, self._clock(), retryable=failure.retryable
-            )
-            self._journal.write(
-                "failed",
-                action="launch",
-                node=result.node,
-                code=failure.code,
-                reason=failure.message,
-                ms=took,
-            )
-
-    def _terminate(self, terminations: Sequence[Terminate]) -> None:
-        if not terminations:
-            return
-        begun = time.monotonic()
-        why = {action.instance.provider_id: action.why for action in terminations}
-        for result in self._provider.terminate([action.instance for action in terminations]):
-            self._journal.write(
-                "failed" if result.error else "done",
-                action="terminate",
-                node=result.instance.node,
-                id=result.instance.provider_id,
-                reason=why[result.instance.provider_id],
-                error=result.error or None,
-                ms=_milliseconds_since(begun),
-            )
-
-    def _replace_dead(self, actions: Sequence[ReplaceDead]) -> set[str]:
-        """The nodes for which Slurm refused. They get no new machine before it knows."""
-        refused: set[str] = set()
-        for reason, group in _grouped(actions, lambda action: action.reason).items():
-            refused |= self._update(group, NodeUpdate.DOWN, "replace", reason)
-        return refused
-
-    def _put_back(self, actions: Sequence[PutBack]) -> None:
-        # DRAIN first: it requeues the jobs that wait for a booting node without Slurm's delay for
-        # requeued jobs, and keeps the node from being chosen again. POWER_DOWN_FORCE then ends
-        # the boot. It takes the DRAIN away; the next rounds give it back (decide._off).
-        for text, group in _grouped(actions, lambda action: action.reason.text()).items():
-            refused = self._update(group, NodeUpdate.DRAIN, "put back", text)
-            begun = [action for action in group if action.power_down]
-            self._update(begun, NodeUpdate.POWER_DOWN_FORCE, "power down")
-            reason = read_put_back(text)
-            for action in group:
-                if reason is not None and action.node not in refused:
-                    self.memory = self.memory.put_back(action.node, reason, self._clock())
-
-    def _update(
-        self,
-        actions: Sequence[Launch | PutBack | Undrain | PowerUp | ReplaceDead],
-        state: NodeUpdate,
-        name: str,
-        reason: str | None = None,
-    ) -> set[str]:
-        """Set a state on the actions' nodes; the nodes for which Slurm refused."""
-        if not actions:
-            return set()
-        begun = time.monotonic()
-        refused = self._slurm.update([action.node for action in actions], state, reason)
-        took = _milliseconds_since(begun)
-        for action in actions:
-            error = refused.get(action.node)
-            self._journal.write(
-                "failed" if error else "done",
-                action=name,
-                node=action.node,
-                reason=reason,
-                error=error,
-                ms=took,
-            )
-        return set(refused)
-
-
-def _only(actions: Iterable[Action], kind: type[A]) -> list[A]:
-    return [action for action in actions if isinstance(action, kind)]
-
-
-def _grouped(actions: Iterable[A], key: Callable[[A], str]) -> dict[str, list[A]]:
-    groups: dict[str, list[A]] = defaultdict(list)
-    for action in actions:
-        groups[key(action)].append(action)
-    return groups
-
-
-def _milliseconds_since(begun: float) -> int:
-    return round((time.monotonic() - begun) * 1000)

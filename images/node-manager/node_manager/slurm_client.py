@@ -1,13 +1,14 @@
-"""The only caller of scontrol. One call reads all nodes, one call updates many.
+"""The only caller of Slurm's commands. One call reads all nodes, one call updates many.
 
 Errors are typed: SlurmUnavailable means that nothing is known (do nothing this round), and
 SlurmRefused that one update was not accepted.
 """
 
-import itertools
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from node_manager.hostlist import expand, hostlist
 from node_manager.slurm_state import NodeUpdate, SlurmNode, StateError, parse_nodes
 
 # scontrol itself tries for 20 s when slurmctld's name does not resolve; a round must not.
@@ -54,7 +55,9 @@ class SlurmClient:
     def nodes(self) -> dict[str, SlurmNode]:
         """Every node by name. Raises SlurmUnavailable."""
         try:
-            nodes = parse_nodes(self._run(("scontrol", "show", "nodes", "--json"), SHOW_TIMEOUT))
+            nodes = parse_nodes(
+                self._run(("scontrol", "show", "nodes", "--oneliner"), SHOW_TIMEOUT)
+            )
         except (CommandFailed, StateError) as error:
             raise SlurmUnavailable(str(error)) from error
         if not nodes:
@@ -83,6 +86,41 @@ class SlurmClient:
                     refused[node] = alone
         return refused
 
+    def kept_nodes(self) -> frozenset[str]:
+        """The nodes that Slurm does not power down (SuspendExcNodes). Raises SlurmUnavailable."""
+        try:
+            text = self._run(("scontrol", "show", "config"), SHOW_TIMEOUT)
+        except CommandFailed as error:
+            raise SlurmUnavailable(str(error)) from error
+        for line in text.splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "SuspendExcNodes":
+                value = value.strip()
+                return frozenset() if value == "(null)" else frozenset(expand(value))
+        raise SlurmUnavailable("its configuration has no SuspendExcNodes")
+
+    def keep_nodes(self, nodes: Iterable[str]) -> SlurmRefused | None:
+        """Set the nodes that Slurm does not power down; an error, if it refused."""
+        try:
+            self._run(("scontrol", "update", f"SuspendExcNodes={hostlist(nodes)}"), UPDATE_TIMEOUT)
+        except CommandFailed as error:
+            return SlurmRefused(str(error))
+        return None
+
+    def jobs_of_nodes(self) -> dict[str, list[str]]:
+        """The jobs that have nodes now, by node. For logs: empty when Slurm does not answer."""
+        command = ("squeue", "--noheader", "--states=CONFIGURING,RUNNING", "--format=%i %N")
+        try:
+            lines = self._run(command, SHOW_TIMEOUT).splitlines()
+        except CommandFailed:
+            return {}
+        jobs: dict[str, list[str]] = defaultdict(list)
+        for line in lines:
+            job, _, nodes = line.strip().partition(" ")
+            for node in expand(nodes):
+                jobs[node].append(job)
+        return jobs
+
     def _update_one_list(
         self, nodes: Sequence[str], state: NodeUpdate, reason: str | None
     ) -> SlurmRefused | None:
@@ -94,33 +132,6 @@ class SlurmClient:
         except CommandFailed as error:
             return SlurmRefused(str(error))
         return None
-
-
-def hostlist(names: Iterable[str]) -> str:
-    """Slurm's short form of node names: cpu-1, cpu-2, cpu-3, gpu-1 become cpu-[1-3],gpu-1."""
-    plain: list[str] = []
-    numbers: dict[str, list[int]] = {}
-    for name in names:
-        stem = name.rstrip("0123456789")
-        digits = name[len(stem) :]
-        if not digits or (digits[0] == "0" and digits != "0"):
-            plain.append(name)  # a padded number would lose its zeros
-        else:
-            numbers.setdefault(stem, []).append(int(digits))
-    parts = [_numbered(stem, sorted(set(found))) for stem, found in sorted(numbers.items())]
-    return ",".join([*sorted(plain), *parts])
-
-
-def _numbered(stem: str, numbers: Sequence[int]) -> str:
-    if len(numbers) == 1:
-        return f"{stem}{numbers[0]}"
-    # In a run of consecutive numbers, number minus position is constant.
-    runs = itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
-    ranges = []
-    for _, pairs in runs:
-        run = [number for _, number in pairs]
-        ranges.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
-    return f"{stem}[{','.join(ranges)}]"
 
 
 def _batches(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:

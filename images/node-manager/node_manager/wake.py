@@ -52,3 +52,13 @@ class WakePipe:
         """End a wait from within: a signal handler's way."""
         with contextlib.suppress(BlockingIOError):  # full: the wait ends anyway
             os.write(self._descriptor, b".")
+
+
+def wake(path: Path) -> None:
+    """Wake the manager from another process; nothing happens when none is there."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b".")
+        finally:
+            os.close(descriptor)
