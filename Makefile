@@ -5,8 +5,9 @@ VENV := .venv/bin
 # Who `make shell` is, and what it runs instead of a shell. Make itself has an AS: the assembler.
 AS :=
 RUN :=
+POOL :=
 
-.PHONY: help up down clean status shell preview test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell resume preview test test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,6 +26,9 @@ shell: $(VENV) ## a shell on the login node, as an ordinary user (AS=NAME: anoth
 
 status: $(VENV) ## services, nodes, queue and addresses in one screen
 	@$(VENV)/python -m ops.status $(STACK)
+
+resume: $(VENV) ## let a pool launch again after failed starts have stopped it (POOL=NAME)
+	@$(VENV)/python -m ops.resume $(STACK) '$(POOL)'
 
 preview: prepare ## what `make up` would change
 	@$(VENV)/python -m ops.preview $(STACK)

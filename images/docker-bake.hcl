@@ -54,8 +54,16 @@ target "slurm-client" {
 target "node-manager" {
   context    = "images/node-manager"
   dockerfile = "Dockerfile"
+  target     = "node-manager"
   contexts   = { slurm-client = "target:slurm-client" }
   tags       = ["${PREFIX}/node-manager:${TAG}"]
+}
+
+// Not part of the group: only clusters on EC2 need it.
+target "node-manager-ec2" {
+  inherits = ["node-manager"]
+  target   = "node-manager-ec2"
+  tags     = ["${PREFIX}/node-manager-ec2:${TAG}"]
 }
 
 target "configurator" {

@@ -28,6 +28,7 @@ def _would_run(*words: str) -> str:
         (("clean",), "ops.down local --data"),
         (("status",), "ops.status local"),
         (("preview",), "ops.preview local"),
+        (("resume", "POOL=gpu", "STACK=class"), "ops.resume class 'gpu'"),
     ],
 )
 def test_a_target_runs_its_command_with_the_users_words(

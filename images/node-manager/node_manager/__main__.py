@@ -17,7 +17,6 @@ from types import FrameType
 from typing import TextIO
 
 from node_manager.actions import View
-from node_manager.apply import Hands
 from node_manager.brakes import BrakeFiles
 from node_manager.fleet import Fleet
 from node_manager.fleet_file import FleetError, read_fleet
@@ -78,6 +77,8 @@ def make_provider(fleet: Fleet, key: Path, observe: CallObserver = ignore_call) 
 
 def run(fleet: Fleet, key: Path, run_dir: Path, metrics_port: int) -> int:
     """Reconcile until SIGTERM or SIGINT."""
+    # Not at the top for the same reason as the providers: the health check.
+    from node_manager.apply import Hands
     from node_manager.metrics import Metrics
     from node_manager.reconcile import Reconciler
 
