@@ -77,6 +77,31 @@ pools:
     idle_seconds: 600
     time_limit: "12:00:00"
 """,
+    "pools.<pool>.schedule": """\
+time_zone: Europe/Berlin
+pools:
+  class:
+    cpus: 4
+    memory_mb: 8000
+    max_nodes: 20
+    schedule:
+      - {days: [tue, thu], start: "09:00", end: "11:00", nodes: 12}
+""",
+    "pools.<pool>.spot": """\
+pools:
+  cheap:
+    cpus: 16
+    memory_mb: 60000
+    max_nodes: 50
+    price_per_hour: 0.71
+    capacity: spot
+    spot: {on_demand_nodes: 2, fallback_after_seconds: 120, price_per_hour: 0.28}
+""",
+    "limits": """\
+limits:
+  max_nodes: 40
+  max_cost_per_hour: 25
+""",
     "accounts": """\
 accounts:
   research:
@@ -160,18 +185,22 @@ def files() -> dict[Path, str]:
 def _sections(path: str, schema: Schema) -> Iterator[str]:
     """A section for a group of settings, and those for the groups inside it."""
     entry = entry_schema(schema)
-    group = resolved(entry) if entry else schema
+    item = schema.get("items")
+    group = resolved(entry or item or schema)
     if not group.get("properties"):
         return
     key = path.rpartition(".")[2]
+    example = EXAMPLES.get(path.removeprefix("cluster."))
     if entry:
         path += f".<{'name' if key in ('qos', 'accounts', 'users') else 'pool'}>"
-    text = f"## `{path}`\n\n{(group if entry else schema)['description']}\n\n"
+    elif item:
+        path += "[]"
+    text = f"## `{path}`\n\n{(group if entry or item else schema)['description']}\n\n"
     if entry:
         text += f"The name: {allowed(resolved(schema.get('propertyNames', {})))}.\n\n"
     text += _table(path, group)
-    if key in EXAMPLES:
-        text += f"\n```yaml\n{EXAMPLES[key]}```\n"
+    if example:
+        text += f"\n```yaml\n{example}```\n"
     yield text
     for name, setting in group["properties"].items():
         yield from _sections(f"{path}.{name}", resolved(setting))
@@ -215,9 +244,9 @@ def _default(path: str, schema: Schema, *, required: bool) -> str:
 
 
 def _allowed(schema: Schema) -> str:
-    if "properties" in schema:
-        return "see below"
     entry = entry_schema(schema)
+    if "properties" in schema or "properties" in resolved(schema.get("items", {})):
+        return "see below"
     if schema.get("type") == "object" and entry and "properties" in resolved(entry):
         least = schema.get("minProperties")
         return f"{least} or more, see below" if least else "see below"

@@ -44,7 +44,11 @@ class LocalCluster(pulumi.ComponentResource):
         settings = args.settings
         project = project_name(settings.name)
         tag = images.content_tag(settings.software)
-        site = Site(images=images.references(tag), cgroup=args.engine.cgroup)
+        site = Site(
+            images=images.references(tag),
+            cgroup=args.engine.cgroup,
+            memory_mb=args.engine.memory_mb,
+        )
 
         built = images.build(f"{name}-images", tag=tag, software=settings.software, parent=self)
         secrets = make_secrets(name, SECRETS, parent=self, protect=settings.storage.protect)

@@ -8,6 +8,8 @@ from typing import Any
 
 from config.render.site import Site, cluster_labels, network_name, volume_name
 from config.settings import ClusterSettings, Pool
+from config.settings.schedule import DAYS, Window
+from config.settings.spot import Spot
 
 
 def fleet_json(settings: ClusterSettings, site: Site) -> str:
@@ -20,6 +22,13 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
             "resume_timeout_seconds": settings.slurm.resume_timeout_seconds,
             "suspend_timeout_seconds": settings.slurm.suspend_timeout_seconds,
         },
+        "limits": {
+            "max_instances": settings.limits.max_nodes,
+            "max_cost_per_hour": settings.limits.max_cost_per_hour,
+            "memory_mb": settings.limits.memory_mb or site.memory_mb,
+            "brake_after": settings.limits.failed_starts,
+        },
+        "time_zone": settings.time_zone,
         "pools": [_pool(name, pool) for name, pool in sorted(settings.pools.items())],
         "docker": {
             "image": site.images["slurmd"],
@@ -37,7 +46,8 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
 
 
 def _pool(name: str, pool: Pool) -> dict[str, Any]:
-    gpus = pool.gpus
+    gpus, spot = pool.gpus, pool.spot_settings
+    spot_price = spot.price_per_hour if spot else None
     return {
         "name": name,
         "min_nodes": pool.min_nodes,
@@ -45,6 +55,34 @@ def _pool(name: str, pool: Pool) -> dict[str, Any]:
         "cpus": pool.cpus,
         "memory_mb": pool.memory_mb,
         "gpus": gpus and {"type": gpus.type, "count": gpus.count, "device_files": list(gpus.files)},
+        "warm_nodes": pool.warm_nodes,
+        "schedule": [_window(window) for window in pool.schedule],
+        "price_per_hour": {
+            "on_demand": pool.price_per_hour,
+            "spot": pool.price_per_hour if spot_price is None else spot_price,
+        },
+        "spot": spot and _spot(spot),
+    }
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {
+        "days": sorted(DAYS.index(day) for day in window.days),
+        "from": window.start,
+        "to": window.end,
+        "nodes": window.nodes,
+    }
+
+
+def _spot(spot: Spot) -> dict[str, Any]:
+    falls_back = spot.fallback == "on_demand"
+    return {
+        "on_demand_nodes": spot.on_demand_nodes,
+        "fallback_after_failures": spot.fallback_after_failures if falls_back else None,
+        "fallback_after_seconds": spot.fallback_after_seconds if falls_back else None,
+        "allocation_strategy": spot.allocation_strategy,
+        "signal": spot.signal,
+        "metadata_endpoint": spot.metadata_endpoint,
     }
 
 

@@ -15,6 +15,8 @@ class Site:
     """Image reference by bake target, for instance `slurmctld` -> `hpc-stack/slurmctld:3f2a`."""
     cgroup: CgroupVersion
     """Control groups of the hosts. Only on v2 can an unprivileged slurmd constrain its jobs."""
+    memory_mb: int | None = None
+    """Memory for all nodes together, in MiB, where they share one machine; None: each its own."""
 
 
 def project_name(cluster: str) -> str:

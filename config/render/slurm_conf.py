@@ -67,11 +67,7 @@ def _authentication() -> list[str]:
 def _power_saving(settings: ClusterSettings) -> list[str]:
     # The programs only wake the node manager. The intervals shorten what slurmctld adds before it
     # asks for a node, and PrologSlurmctld what it adds after the node has come.
-    kept = [
-        f"{node_range(name, pool.max_nodes)}:{pool.min_nodes}"
-        for name, pool in sorted(settings.pools.items())
-        if pool.min_nodes
-    ]
+    # Which idle nodes stay (SuspendExcNodes) it tells slurmctld while that runs.
     return [
         "SlurmctldParameters=enable_configless,power_save_interval=1,power_save_min_interval=0",
         f"ResumeProgram={PROGRAMS}/wake-fleet",
@@ -82,7 +78,6 @@ def _power_saving(settings: ClusterSettings) -> list[str]:
         f"SuspendTimeout={settings.slurm.suspend_timeout_seconds}",
         "ResumeRate=0",
         "SuspendRate=0",
-        *([f"SuspendExcNodes={','.join(kept)}"] if kept else []),
         "ReturnToService=2",
     ]
 
@@ -161,21 +156,32 @@ def _pools(settings: ClusterSettings) -> list[str]:
 
 
 def _pool_lines(settings: ClusterSettings, name: str, pool: Pool) -> Iterator[str]:
-    nodes = node_range(name, pool.max_nodes)
+    nodes = node_range(name, 1, pool.max_nodes)
     gres = f" Gres={_gres(pool.gpus)}" if pool.gpus else ""
-    features = ",".join(sorted({name, *pool.features}))
     limit = pool.time_limit
     default = "YES" if name == settings.default_pool else "NO"
-    yield (
-        f"NodeName={nodes} CPUs={pool.cpus} RealMemory={pool.memory_mb}{gres}"
-        f" Feature={features} State=CLOUD"
-    )
+    for capacity, first, last in _capacities(pool):
+        features = ",".join(sorted({name, capacity, *pool.features}))
+        yield (
+            f"NodeName={node_range(name, first, last)} CPUs={pool.cpus}"
+            f" RealMemory={pool.memory_mb}{gres} Feature={features} State=CLOUD"
+        )
     yield f"NodeSet={name} Nodes={nodes}"
     yield (
         f"PartitionName={name} Nodes={name} Default={default}"
         f" MaxTime={limit} DefaultTime={limit} DefMemPerCPU={settings.memory_per_cpu_mb(name)}"
         f" PriorityJobFactor={pool.priority} SuspendTime={pool.idle_seconds} State=UP"
     )
+
+
+def _capacities(pool: Pool) -> Iterator[tuple[str, int, int]]:
+    """How the nodes are bought, which jobs may ask for, and the first and last number of each."""
+    spot = pool.spot_settings
+    on_demand = pool.max_nodes if spot is None else spot.on_demand_nodes
+    if on_demand:
+        yield "on_demand", 1, on_demand
+    if on_demand < pool.max_nodes:
+        yield "spot", on_demand + 1, pool.max_nodes
 
 
 def _gres(gpus: Gpus) -> str:

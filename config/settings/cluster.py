@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from config.settings.accounts import NORMAL, ROOT, Account, Qos
 from config.settings.consistency import Draft, Group, inconsistencies
 from config.settings.database import Database
+from config.settings.limits import Limits
 from config.settings.mistakes import SettingsError
 from config.settings.monitoring import Monitoring
 from config.settings.names import AccountName, ClusterName, PoolName, QosName, UserName
@@ -16,6 +17,7 @@ from config.settings.ports import Ports
 from config.settings.slurm import Slurm
 from config.settings.storage import Storage
 from config.settings.tags import Tags
+from config.settings.time_zone import TimeZone
 from config.settings.users import User
 
 PackageName = Annotated[
@@ -39,6 +41,10 @@ class ClusterFields(Part):
     """Where it runs: `local` is Docker on this machine."""
     pools: Annotated[dict[PoolName, Pool], Field(min_length=1)]
     """Pools of compute nodes by name, which is also the partition's name."""
+    limits: Limits = Limits()
+    """What all pools together may take."""
+    time_zone: TimeZone = "UTC"
+    """Time zone of the pools' `schedule`, for instance `Europe/Berlin`."""
     accounts: dict[AccountName, Account] = Field(default={})
     """Accounts by name."""
     qos: dict[QosName, Qos] = Field(default={})
@@ -116,5 +122,6 @@ def draft_of(settings: ClusterFields) -> Draft:
         qos=Group.complete(settings.qos),
         users=Group.complete(settings.users),
         slurm=settings.slurm,
+        limits=settings.limits,
         ports=settings.ports,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from config.settings.accounts import NORMAL, ROOT, Account, Qos
+from config.settings.limits import Limits
 from config.settings.mistakes import Mistake, one_of, path_text, pick, shown
 from config.settings.part import Part
 from config.settings.pools import Pool
@@ -18,6 +19,8 @@ from config.settings.tres import is_gpu
 from config.settings.users import User
 
 P = TypeVar("P", bound=Part)
+
+CAPACITIES = ("on_demand", "spot")
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,16 @@ class Draft:
     qos: Group[Qos]
     users: Group[User]
     slurm: Slurm | None
+    limits: Limits | None
     ports: Ports | None
 
 
 def inconsistencies(draft: Draft) -> Iterator[Mistake]:
     """Every mistake between parts, or between the fields of one."""
     yield from _node_counts(draft)
+    yield from _schedules(draft)
+    yield from _spot(draft)
+    yield from _limits(draft)
     yield from _default_pools(draft)
     yield from _node_names(draft)
     yield from _gpu_files(draft)
@@ -74,12 +81,77 @@ def _mistake(location: tuple[object, ...], value: object, allowed: str, fix: str
 
 def _node_counts(draft: Draft) -> Iterator[Mistake]:
     for name, pool in draft.pools.read.items():
-        if pool.min_nodes > pool.max_nodes:
+        for field, value in (("min_nodes", pool.min_nodes), ("warm_nodes", pool.warm_nodes)):
+            if value > pool.max_nodes:
+                yield _more_than_there_are(("pools", name, field), field, value, pool)
+
+
+def _more_than_there_are(
+    location: tuple[object, ...], field: str, value: int, pool: Pool
+) -> Mistake:
+    return _mistake(
+        location,
+        value,
+        f"at most max_nodes, which is {pool.max_nodes}",
+        f"lower {field} to {pool.max_nodes} or raise max_nodes to {value}",
+    )
+
+
+def _schedules(draft: Draft) -> Iterator[Mistake]:
+    for name, pool in draft.pools.read.items():
+        for index, window in enumerate(pool.schedule):
+            if window.nodes > pool.max_nodes:
+                location = ("pools", name, "schedule", index, "nodes")
+                yield _more_than_there_are(location, "nodes", window.nodes, pool)
+
+
+def _spot(draft: Draft) -> Iterator[Mistake]:
+    for name, pool in draft.pools.read.items():
+        if pool.spot is not None and pool.capacity != "spot":
             yield _mistake(
-                ("pools", name, "min_nodes"),
-                pool.min_nodes,
-                f"at most max_nodes, which is {pool.max_nodes}",
-                f"lower min_nodes to {pool.max_nodes} or raise max_nodes to {pool.min_nodes}",
+                ("pools", name, "capacity"),
+                pool.capacity,
+                "spot, since the pool has settings for spot nodes",
+                "write `capacity: spot`, or remove `spot`",
+            )
+        elif pool.spot is not None and pool.spot.on_demand_nodes > pool.max_nodes:
+            location = ("pools", name, "spot", "on_demand_nodes")
+            count = pool.spot.on_demand_nodes
+            yield _more_than_there_are(location, "on_demand_nodes", count, pool)
+        for index, feature in enumerate(pool.features):
+            if feature in CAPACITIES:
+                yield _mistake(
+                    ("pools", name, "features", index),
+                    feature,
+                    "a feature of your own; each node has spot or on_demand by itself",
+                    f"remove {feature}; `capacity` says how nodes are bought",
+                )
+
+
+def _limits(draft: Draft) -> Iterator[Mistake]:
+    limits = draft.limits
+    for name, pool in sorted(draft.pools.read.items()) if limits else ():
+        if limits and limits.max_nodes is not None and pool.min_nodes > limits.max_nodes:
+            yield _mistake(
+                ("limits", "max_nodes"),
+                limits.max_nodes,
+                f"at least {pool.min_nodes}: so many nodes of pool {name} are always there",
+                f"raise it to {pool.min_nodes} or lower cluster.pools.{name}.min_nodes",
+            )
+        if limits and limits.memory_mb is not None and pool.memory_mb > limits.memory_mb:
+            yield _mistake(
+                ("limits", "memory_mb"),
+                limits.memory_mb,
+                f"at least {pool.memory_mb}: one node of pool {name} has so much",
+                f"raise it to {pool.memory_mb} or lower cluster.pools.{name}.memory_mb",
+            )
+        most = limits.max_cost_per_hour if limits else None
+        if most is not None and pool.cheapest > most:
+            yield _mistake(
+                ("limits", "max_cost_per_hour"),
+                most,
+                f"at least {pool.cheapest:g}: one node of pool {name} costs so much",
+                f"raise it to {pool.cheapest:g}, or remove pool {name}",
             )
 
 

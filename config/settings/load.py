@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from config.settings.accounts import Account, Qos
 from config.settings.cluster import ClusterFields, ClusterSettings
 from config.settings.consistency import Draft, Group, inconsistencies
+from config.settings.limits import Limits
 from config.settings.mistakes import Mistake, SettingsError, nearest, path_text, shown
 from config.settings.part import Part
 from config.settings.plain_words import mistake_of
@@ -104,5 +105,6 @@ def _draft(data: Mapping[str, Any], wrong: Iterable[Location]) -> Draft:
         qos=group("qos", Qos),
         users=group("users", User),
         slurm=part("slurm", Slurm),
+        limits=part("limits", Limits),
         ports=part("ports", Ports),
     )

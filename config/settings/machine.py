@@ -13,7 +13,12 @@ def machine_warnings(settings: ClusterSettings, cpus: int, memory_mb: int) -> li
                 f"{path}.cpus: {pool.cpus}, but this machine has {cpus}: "
                 "jobs share the CPUs and run slower; lower it for true timings"
             )
-        if pool.memory_mb > memory_mb:
+        if pool.memory_mb > (settings.limits.memory_mb or memory_mb):
+            warnings.append(
+                f"{path}.memory_mb: {pool.memory_mb}, but this machine has {memory_mb} MiB: "
+                "none of its nodes can start; lower it"
+            )
+        elif pool.memory_mb > memory_mb:
             warnings.append(
                 f"{path}.memory_mb: {pool.memory_mb}, but this machine has {memory_mb} MiB: "
                 "a job that uses it will be killed; lower it"

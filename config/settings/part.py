@@ -27,6 +27,7 @@ class Part(BaseModel):
 T = TypeVar("T")
 
 Text = Annotated[str, Strict()]
+Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Switch = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]  # strict: YAML's `yes` and "8" are mistakes, not numbers
 Count = Annotated[int, Strict(), Field(ge=0, le=2**31 - 1)]

@@ -1,11 +1,22 @@
 """Pools: groups of equal compute nodes, each with its partition."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from config.settings.part import Count, Many, Part, Switch, Text, Whole, without_duplicates
+from config.settings.part import (
+    Count,
+    Many,
+    Number,
+    Part,
+    Switch,
+    Text,
+    Whole,
+    without_duplicates,
+)
+from config.settings.schedule import Window
 from config.settings.slurm_time import TimeLimit
+from config.settings.spot import Spot
 
 DeviceFile = Annotated[
     Text,
@@ -60,6 +71,16 @@ class Pool(Part):
     """Nodes that are kept running although no job needs them."""
     max_nodes: Annotated[Whole, Field(ge=1, le=10000)]
     """Most nodes at a time."""
+    warm_nodes: Annotated[Whole, Field(ge=0, le=10000)] = 0
+    """Nodes that are up and idle ahead of demand, as long as `max_nodes` allows."""
+    schedule: Many[Window] = ()
+    """Times of the week at which nodes are to be there; where several cover a time, the largest."""
+    capacity: Literal["on_demand", "spot"] = "on_demand"
+    """How nodes are bought. `spot` is cheaper, and nodes may be taken back."""
+    spot: Spot | None = None
+    """How a pool with `capacity: spot` lives with that. Not set: the defaults."""
+    price_per_hour: Annotated[Number, Field(ge=0, le=10_000)] = 0.0
+    """Dollars that a node costs in an hour, for `limits` and the cost in the metrics."""
     idle_seconds: Annotated[Whole, Field(ge=1, le=30 * 24 * 3600)] = 300
     """Seconds without a job after which a node above `min_nodes` goes."""
     time_limit: TimeLimit = "1-00:00:00"
@@ -76,3 +97,16 @@ class Pool(Part):
 
     `slurm.priority.partition` is its weight.
     """
+
+    @property
+    def spot_settings(self) -> Spot | None:
+        """How the pool's spot nodes are treated; None where it has none."""
+        return None if self.capacity == "on_demand" else self.spot or Spot()
+
+    @property
+    def cheapest(self) -> float:
+        """Dollars an hour of the cheapest node that the pool may have."""
+        spot = self.spot_settings
+        if spot is None or spot.price_per_hour is None:
+            return self.price_per_hour
+        return min(spot.price_per_hour, self.price_per_hour)

@@ -5,11 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_manager.fleet import Capacity, Window
 from node_manager.fleet_file import FleetError, parse_fleet, read_fleet
 
-from tests.node_manager.builders import fleet_document
+from tests.node_manager.builders import ORDINARY, SPOT, fleet_document
 
-GPU_POOL = {"name": "gpu", "min_nodes": 1, "max_nodes": 2, "cpus": 8, "memory_mb": 16000}
+GPU_POOL = {"name": "gpu", "min_nodes": 1, "max_nodes": 2, "cpus": 8, "memory_mb": 16000} | ORDINARY
+WINDOW = {"days": [0, 6], "from": "09:00", "to": "11:30", "nodes": 3}
+EC2_POOL = {
+    "launch_template": "lt-1",
+    "launch_template_version": "3",
+    "subnets": ["subnet-a", "subnet-b"],
+    "instance_types": [{"name": "c7i.large", "on_demand_price": 0.0893, "spot_price": 0.03}],
+}
+EC2 = {
+    "region": "eu-central-1",
+    "names_bucket": "b",
+    "names_prefix": "names/",
+    "tags": {"team": "a"},
+    "shortage_seconds": 600,
+}
 
 
 def test_a_complete_document_is_read() -> None:
@@ -31,14 +46,40 @@ def test_a_complete_document_is_read() -> None:
 
 def test_unknown_keys_are_ignored() -> None:
     document = fleet_document(a_later_key=1)
-    document["pools"][0]["spot"] = True
+    document["pools"][0]["colour"] = True
     assert parse_fleet(document) == parse_fleet(fleet_document())
 
 
 def test_another_provider_needs_no_docker_settings() -> None:
-    document = fleet_document(provider="ec2")
+    document = fleet_document(provider="ec2", ec2=EC2)
     del document["docker"]
-    assert parse_fleet(document).docker is None
+    document["pools"][0]["ec2"] = EC2_POOL
+    fleet = parse_fleet(document)
+    assert fleet.docker is None
+    assert fleet.ec2 is not None
+    assert (fleet.ec2.region, fleet.ec2.tags) == ("eu-central-1", {"team": "a"})
+    pool = fleet.pools[0]
+    assert pool.ec2 is not None
+    assert pool.ec2.subnets == ("subnet-a", "subnet-b")
+    assert pool.ec2.instance_types[0].spot_price == 0.03
+
+
+def test_elastic_options_are_read() -> None:
+    document = fleet_document(time_zone="Europe/Berlin")
+    document["pools"][0] |= {
+        "warm_nodes": 2,
+        "schedule": [WINDOW],
+        "spot": SPOT | {"on_demand_nodes": 1, "fallback_after_seconds": 60},
+        "price_per_hour": {"on_demand": 1, "spot": 0.4},
+    }
+    document["limits"] |= {"max_instances": 7, "max_cost_per_hour": 2.5}
+    fleet = parse_fleet(document)
+    (pool,) = fleet.pools
+    assert pool.schedule == (Window(days=frozenset({0, 6}), start=540, end=690, nodes=3),)
+    assert [pool.capacity(name).value for name in pool.node_names()[:2]] == ["on_demand", "spot"]
+    assert pool.prices == {Capacity.ON_DEMAND: 1.0, Capacity.SPOT: 0.4}
+    assert (fleet.limits.max_instances, fleet.limits.max_cost_per_hour) == (7, 2.5)
+    assert str(fleet.time_zone) == "Europe/Berlin"
 
 
 def _changed(**changes: Any) -> dict[str, Any]:
@@ -67,6 +108,16 @@ def _docker(**changes: Any) -> dict[str, Any]:
         (_changed(gpus=7), r"pools\[0\].gpus: expected an object, found 7"),
         (_docker(cgroup="v3"), 'docker.cgroup: "v3" is not known; allowed: "v1", "v2"'),
         (_docker(volumes=[{"source": "a"}]), r"docker.volumes\[0\].target: missing"),
+        (_changed(schedule=[WINDOW | {"days": [7]}]), r"schedule\[0\].days: expected numbers from"),
+        (_changed(schedule=[WINDOW | {"to": "24:00"}]), r"schedule\[0\].to: expected HH:MM"),
+        (_changed(price_per_hour={"spot": 1}), r"price_per_hour.on_demand: expected a number"),
+        (_changed(price_per_hour={"spot": 1, "on_demand": -1}), "expected a number from 0"),
+        (_changed(spot=SPOT | {"signal": 9}), r"spot.signal: expected str, found 9"),
+        (_changed(ec2=EC2_POOL | {"subnets": []}), "at least one instance type and one subnet"),
+        (fleet_document(time_zone="Mars/Base"), 'time_zone: "Mars/Base" is not in'),
+        (fleet_document(provider="ec2"), "ec2: missing"),
+        (fleet_document(provider="ec2", ec2=EC2), r"pools\[0\].ec2: missing"),
+        (fleet_document(limits={"brake_after": 0}), "limits.brake_after: 0 is too small"),
         (fleet_document(pools=[GPU_POOL, GPU_POOL]), 'node "gpu-1" belongs to two pools'),
     ],
 )

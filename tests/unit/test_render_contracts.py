@@ -1,16 +1,27 @@
 """fleet.json and accounting.json, read by the programs that they are written for."""
 
 import json
+from zoneinfo import ZoneInfo
 
 from configurator.records import ACCOUNT_LIMITS, QOS_LIMITS, Account, Qos, Records, User, desired
-from node_manager.fleet import DockerSettings, Fleet, Gpus, Pool, Volume
+from node_manager.fleet import (
+    Capacity,
+    DockerSettings,
+    Fleet,
+    Gpus,
+    Limits,
+    Pool,
+    Spot,
+    Volume,
+    Window,
+)
 from node_manager.fleet_file import parse_fleet
 
 from config.render.accounting import accounting_json
 from config.render.fleet import fleet_json
 from config.render.site import cluster_labels
 from config.settings import load_cluster
-from tests.unit.settings_samples import settings
+from tests.unit.settings_samples import pool, settings
 from tests.unit.snapshots.rendered import OLD_SITE, SITE, load_settings
 
 
@@ -21,7 +32,25 @@ def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> No
         resume_timeout_seconds=120,
         suspend_timeout_seconds=30,
         pools=(
-            Pool(name="cpu", min_nodes=2, max_nodes=40, cpus=16, memory_mb=64000, gpus=None),
+            Pool(
+                name="cpu",
+                min_nodes=2,
+                max_nodes=40,
+                cpus=16,
+                memory_mb=64000,
+                gpus=None,
+                warm_nodes=1,
+                schedule=(Window(days=frozenset({0, 2}), start=540, end=660, nodes=20),),
+                prices={Capacity.ON_DEMAND: 1.25, Capacity.SPOT: 0.35},
+                spot=Spot(
+                    on_demand_nodes=4,
+                    fallback_after_failures=3,
+                    fallback_after_seconds=60,
+                    allocation_strategy="price-capacity-optimized",
+                    signal="USR1",
+                    metadata_endpoint="http://169.254.169.254",
+                ),
+            ),
             Pool(
                 name="gpu-large",
                 min_nodes=0,
@@ -29,8 +58,11 @@ def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> No
                 cpus=8,
                 memory_mb=120000,
                 gpus=Gpus(type="a100", count=2, device_files=("/dev/nvidia0", "/dev/nvidia3")),
+                prices={Capacity.ON_DEMAND: 0.0, Capacity.SPOT: 0.0},
             ),
         ),
+        limits=Limits(max_instances=30, max_cost_per_hour=25.0, memory_mb=256_000, brake_after=5),
+        time_zone=ZoneInfo("Europe/Berlin"),
         docker=DockerSettings(
             image="hpc-stack/slurmd:0123456789ab",
             network="hpc-physics_cluster",
@@ -43,6 +75,21 @@ def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> No
             labels=cluster_labels("physics", {"team": "lattice", "cost-centre": "4711"}),
         ),
     )
+
+
+def test_without_a_fallback_the_node_manager_is_given_no_time_for_one() -> None:
+    spot = {"capacity": "spot", "spot": {"fallback": "none"}}
+    cluster = load_cluster(settings(pools={"p": pool(price_per_hour=2.0, **spot)}))
+    (read,) = parse_fleet(json.loads(fleet_json(cluster, SITE))).pools
+    assert read.spot is not None
+    assert read.spot.fallback_after_failures is None
+    assert read.spot.fallback_after_seconds is None
+    assert read.prices == {Capacity.ON_DEMAND: 2.0, Capacity.SPOT: 2.0}
+
+
+def test_a_limit_of_memory_in_the_settings_counts_more_than_the_machine() -> None:
+    cluster = load_cluster(settings(limits={"memory_mb": 4000}))
+    assert parse_fleet(json.loads(fleet_json(cluster, SITE))).limits.memory_mb == 4000
 
 
 def test_the_node_manager_learns_the_hosts_control_groups() -> None:

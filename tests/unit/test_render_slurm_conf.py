@@ -105,17 +105,31 @@ def test_memory_for_all_pools_wins_over_what_each_divides() -> None:
 
 def test_features_of_a_node_are_its_own_and_the_pools_name() -> None:
     text = slurm_conf(cluster(pools={"p": pool(features=["z", "p", "a"])}), SITE)
-    assert named(text, "NodeName")["p-[1-8]"]["Feature"] == "a,p,z"
+    assert named(text, "NodeName")["p-[1-8]"]["Feature"] == "a,on_demand,p,z"
 
 
-def test_nodes_that_are_kept_are_named_with_their_number() -> None:
-    pools = {"a": pool(min_nodes=2), "b": pool(), "c": pool(min_nodes=1, max_nodes=1)}
-    conf = top_level(slurm_conf(cluster(pools=pools), SITE))
-    assert conf["SuspendExcNodes"] == "a-[1-8]:2,c-1:1"
+@pytest.mark.parametrize(
+    ("on_demand_nodes", "expected"),
+    [
+        (0, {"p-[1-8]": "p,spot"}),
+        (1, {"p-1": "on_demand,p", "p-[2-8]": "p,spot"}),
+        (7, {"p-[1-7]": "on_demand,p", "p-8": "p,spot"}),
+        (8, {"p-[1-8]": "on_demand,p"}),
+    ],
+)
+def test_jobs_can_tell_spot_nodes_from_others(
+    on_demand_nodes: int, expected: dict[str, str]
+) -> None:
+    spot = pool(capacity="spot", spot={"on_demand_nodes": on_demand_nodes})
+    text = slurm_conf(cluster(pools={"p": spot}), SITE)
+    features = {name: line["Feature"] for name, line in named(text, "NodeName").items()}
+    assert features == expected
+    assert named(text, "NodeSet")["p"]["Nodes"] == "p-[1-8]"
 
 
-def test_no_node_is_excepted_where_none_is_kept() -> None:
-    assert "SuspendExcNodes" not in top_level(slurm_conf(cluster(), SITE))
+def test_which_nodes_stay_is_left_to_the_node_manager() -> None:
+    text = slurm_conf(cluster(pools={"a": pool(min_nodes=2, warm_nodes=1)}), SITE)
+    assert "SuspendExcNodes" not in top_level(text)
 
 
 def test_nodes_come_and_go_by_programs_that_the_images_have() -> None:

@@ -28,6 +28,88 @@ BAD: dict[str, Case] = {
         "at most max_nodes, which is 8",
         "lower min_nodes to 8 or raise max_nodes to 9",
     ),
+    "more warm nodes than there can be": (
+        settings(pools={"cpu": pool(warm_nodes=9)}),
+        "cluster.pools.cpu.warm_nodes",
+        "9",
+        "at most max_nodes, which is 8",
+        "lower warm_nodes to 8 or raise max_nodes to 9",
+    ),
+    "a class larger than its pool": (
+        settings(
+            pools={
+                "cpu": pool(
+                    schedule=[{"days": ["mon"], "start": "09:00", "end": "11:00", "nodes": 20}]
+                )
+            }
+        ),
+        "cluster.pools.cpu.schedule[0].nodes",
+        "20",
+        "at most max_nodes, which is 8",
+        "lower nodes to 8 or raise max_nodes to 20",
+    ),
+    "settings for spot nodes where there are none": (
+        settings(pools={"cpu": pool(spot={"signal": "TERM"})}),
+        "cluster.pools.cpu.capacity",
+        '"on_demand"',
+        "spot, since the pool has settings for spot nodes",
+        "write `capacity: spot`, or remove `spot`",
+    ),
+    "more on-demand nodes than nodes": (
+        settings(pools={"cpu": pool(capacity="spot", spot={"on_demand_nodes": 9})}),
+        "cluster.pools.cpu.spot.on_demand_nodes",
+        "9",
+        "at most max_nodes, which is 8",
+        "lower on_demand_nodes to 8",
+    ),
+    "a feature that each node has by itself": (
+        settings(pools={"cpu": pool(features=["fast", "spot"])}),
+        "cluster.pools.cpu.features[1]",
+        '"spot"',
+        "a feature of your own",
+        "remove spot",
+    ),
+    "a limit below what is always there": (
+        settings(pools={"cpu": pool(min_nodes=5)}, limits={"max_nodes": 4}),
+        "cluster.limits.max_nodes",
+        "4",
+        "at least 5: so many nodes of pool cpu are always there",
+        "raise it to 5 or lower cluster.pools.cpu.min_nodes",
+    ),
+    "less memory for all nodes than one has": (
+        settings(limits={"memory_mb": 1000}),
+        "cluster.limits.memory_mb",
+        "1000",
+        "at least 1500: one node of pool cpu has so much",
+        "raise it to 1500",
+    ),
+    "a pool that nobody could pay for": (
+        settings(pools={"cpu": pool(price_per_hour=3.5)}, limits={"max_cost_per_hour": 2}),
+        "cluster.limits.max_cost_per_hour",
+        "2.0",
+        "at least 3.5: one node of pool cpu costs so much",
+        "raise it to 3.5, or remove pool cpu",
+    ),
+    "a time zone that nobody knows": (
+        settings(time_zone="europe/berlin"),
+        "cluster.time_zone",
+        '"europe/berlin"',
+        "a name of the IANA time zone database",
+        "did you mean Europe/Berlin?",
+    ),
+    "a time that no clock shows": (
+        settings(
+            pools={
+                "cpu": pool(
+                    schedule=[{"days": ["mon"], "start": "09:00", "end": "24:00", "nodes": 2}]
+                )
+            }
+        ),
+        "cluster.pools.cpu.schedule[0].end",
+        '"24:00"',
+        "a time from 00:00 to 23:59",
+        "",
+    ),
     "a pool named like another's node": (
         settings(pools={"a": pool(), "a-1": pool()}),
         "cluster.pools.a-1",

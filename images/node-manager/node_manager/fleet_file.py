@@ -65,6 +65,9 @@ def parse_fleet(document: object) -> Fleet:
     slurm = top.part("slurm")
     pools = tuple(_pool(item, f"pools[{i}]") for i, item in enumerate(top.get("pools", list)))
     _check_pools(pools)
+    for index, pool in enumerate(pools):
+        if provider == "ec2" and pool.ec2 is None:
+            raise FleetError(f"pools[{index}].ec2: missing")
     return Fleet(
         cluster=top.get("cluster", str),
         provider=provider,

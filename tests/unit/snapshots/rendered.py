@@ -27,7 +27,7 @@ SERVICES = (
     "node-manager",
 )
 IMAGES = {name: f"hpc-stack/{name}:0123456789ab" for name in SERVICES}
-SITE = Site(images=IMAGES, cgroup="v2")
+SITE = Site(images=IMAGES, cgroup="v2", memory_mb=256_000)
 OLD_SITE = Site(images=IMAGES, cgroup="v1")
 
 
