@@ -57,6 +57,7 @@ class FakeProvider:
     fail_request: Callable[[LaunchRequest], LaunchFailure | None] = lambda _: None
     dies_at_once: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
+    expecting: bool = False
     crash_after_launch: bool = False
     launched: list[str] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
@@ -69,6 +70,9 @@ class FakeProvider:
             replace(machine, trouble=self.trouble.get(machine.node, ""))
             for machine in self.machines.values()
         ]
+
+    def expect_changes(self) -> None:
+        self.expecting = True
 
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         assert len(requests) <= self.batch

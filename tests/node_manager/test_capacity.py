@@ -254,6 +254,7 @@ def test_a_noticed_node_is_replaced_before_it_is_gone_and_its_job_goes_on(tmp_pa
     cluster.slurm.drain("cpu-1", NOTICE)  # as the watcher on the node does it
     cluster.run_for(5)
     assert cluster.ready() == ["cpu-1", "cpu-2"], "both are there"
+    assert cluster.provider.expecting
     assert cluster.slurm.requeued == []
     cluster.provider.kill("cpu-1")
     cluster.run_for(3)

@@ -101,6 +101,9 @@ class DockerProvider:
             raise ProviderUnavailable(_one_line(error)) from error
         return [_instance(container, self._pools) for container in found]
 
+    def expect_changes(self) -> None:
+        """Each look is a fresh one anyway."""
+
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         """In parallel, each by `_launch_one`."""
         try:

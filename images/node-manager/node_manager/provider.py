@@ -103,6 +103,9 @@ class NodeProvider(Protocol):
     def list_instances(self) -> Sequence[Instance]:
         """Every machine of this cluster, also exited ones. Raises ProviderUnavailable."""
 
+    def expect_changes(self) -> None:
+        """Machines are about to go by themselves: see that soon, where looking has its price."""
+
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         """Make sure that each node has a machine; one result for each request, never raises."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node_manager.actions import Action, View
+from node_manager.ahead import is_leaving
 from node_manager.apply import Hands, apply
 from node_manager.closures import closures
 from node_manager.decide import decide
@@ -57,6 +58,8 @@ class Reconciler:
 
     def _act(self, view: View, begun: float) -> Round:
         hands, now = self._hands, self._hands.clock()
+        if any(is_leaving(node) for node in view.nodes.values()):
+            hands.provider.expect_changes()
         self._remember(view, now)
         actions = decide(hands.fleet, view, self.memory, now)
         orders = group(actions, hands.provider.batch)
