@@ -35,7 +35,7 @@ def figures(cluster: RunningCluster) -> Iterator[Figure]:
     say(f"one new node: {_listed(new)}")
     eight = [_eight_new_nodes(cluster) for _ in range(3)]
     say(f"eight new nodes: {_listed(eight)}")
-    warm = [_submit_to_start(cluster, "--nodelist=cpu-1") for _ in range(TRIES)]
+    warm = [submit_to_start(cluster, "--nodelist=cpu-1") for _ in range(TRIES)]
     say(f"a warm node: {_listed(warm)}")
     srun = [_seconds(cluster, _INTERACTIVE) for _ in range(TRIES)]
     say(f"srun on a warm node: {_listed(srun)}")
@@ -60,17 +60,17 @@ def one_new_node(cluster: RunningCluster, number: int) -> float:
     """Seconds to the start on a node that does not exist: each in turn, then all go again."""
     if number % NODES == 0:
         power_down(cluster)
-    return _submit_to_start(cluster, f"--nodelist=cpu-{number % NODES + 1}")
+    return submit_to_start(cluster, f"--nodelist=cpu-{number % NODES + 1}")
 
 
 def _eight_new_nodes(cluster: RunningCluster) -> float:
     power_down(cluster)
-    return _submit_to_start(cluster, f"--nodes={NODES}")
+    return submit_to_start(cluster, f"--nodes={NODES}")
 
 
 def power_down(cluster: RunningCluster) -> None:
     """Have all nodes removed, and wait until Slurm may use their names again."""
-    cluster.attempt(USER, f"scontrol update nodename=cpu-[1-{NODES}] state=power_down_asap")
+    cluster.attempt(USER, "scontrol update nodename=ALL state=power_down_asap")
     await_value(
         "all nodes to be gone",
         lambda: (
@@ -81,7 +81,8 @@ def power_down(cluster: RunningCluster) -> None:
     )
 
 
-def _submit_to_start(cluster: RunningCluster, options: str) -> float:
+def submit_to_start(cluster: RunningCluster, options: str) -> float:
+    """Seconds from the submission of a batch job with these options to its first line."""
     return _seconds(cluster, _TRY.format(options=options))
 
 

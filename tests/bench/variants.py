@@ -30,6 +30,11 @@ def slurms_own_loop(text: str) -> str:
     return text.replace(",power_save_interval=1,power_save_min_interval=0", "")
 
 
+def without_gate(text: str) -> str:
+    """Without PrologSlurmctld: a job starts without asking whether its nodes are registered."""
+    return _without(text, "PrologSlurmctld")
+
+
 def plain(text: str) -> str:
     """The scheduling, logging and accounting defaults of slurm-docker-cluster (26.05).
 

@@ -21,14 +21,17 @@ LOOKS_PER_AGE = 20
 
 
 LOAD = 2
-"""At least so many times the last round's duration passes: a third of one CPU at most."""
+"""At least so many times the duration of a look passes: a third of one CPU at most."""
 
 
 def seconds_until_next(
-    view: View, memory: Memory, actions: Sequence[Action], now: float, took: float
+    view: View, memory: Memory, actions: Sequence[Action], now: float, looking: float
 ) -> float:
-    """Seconds until the next round, if nobody wakes the manager before. `took`: of the last one."""
-    return max(_wanted(view, memory, actions, now), took * LOAD)
+    """Seconds until the next round, if nobody wakes the manager before.
+
+    `looking`: seconds that this round took to observe and to decide.
+    """
+    return max(_wanted(view, memory, actions, now), looking * LOAD)
 
 
 def _wanted(view: View, memory: Memory, actions: Sequence[Action], now: float) -> float:

@@ -62,6 +62,7 @@ class Reconciler:
             hands.provider.expect_changes()
         self._remember(view, now)
         actions = decide(hands.fleet, view, self.memory, now)
+        looking = time.monotonic() - begun
         orders = group(actions, hands.provider.batch)
         outcome = apply(hands, orders, view, self.memory)
         self.memory = outcome.memory
@@ -73,8 +74,7 @@ class Reconciler:
         hands.report.write(report(hands.fleet, view, self.memory, closed, cost, now))
         wait = 0.0
         if orders.complete:
-            took = time.monotonic() - begun
-            wait = seconds_until_next(view, self.memory, actions, now, took)
+            wait = seconds_until_next(view, self.memory, actions, now, looking)
         return Round(observed=True, actions=actions, wait=wait)
 
     def _observe(self) -> View | None:
