@@ -58,7 +58,8 @@ class FakeProvider:
     dies_at_once: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
     expecting: bool = False
-    crash_after_launch: bool = False
+    crash_at: str | None = None
+    """Where the manager is killed next: "before launch", "after terminate" and so on."""
     launched: list[str] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
     _serial: int = 0
@@ -71,15 +72,22 @@ class FakeProvider:
             for machine in self.machines.values()
         ]
 
+    def crash(self, at: str) -> None:
+        self.crash_at = at
+
+    def _maybe_crash(self, at: str) -> None:
+        if self.crash_at == at:
+            self.crash_at = None
+            raise Crash
+
     def expect_changes(self) -> None:
         self.expecting = True
 
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         assert len(requests) <= self.batch
+        self._maybe_crash("before launch")
         results = [self._launch_one(request) for request in requests]
-        if self.crash_after_launch:
-            self.crash_after_launch = False
-            raise Crash
+        self._maybe_crash("after launch")
         return results
 
     def _launch_one(self, request: LaunchRequest) -> LaunchResult:
@@ -107,6 +115,7 @@ class FakeProvider:
         return LaunchResult(node=request.node, provider_id=machine.provider_id)
 
     def terminate(self, instances: Sequence[Instance]) -> Sequence[TerminateResult]:
+        self._maybe_crash("before terminate")
         for instance in instances:
             others = [m for m in self.live() if m.node == instance.node and m != instance]
             instance = replace(instance, trouble="")
@@ -114,6 +123,7 @@ class FakeProvider:
             assert not lost, f"{instance.node} has a job and loses its only machine"
             self.machines.pop(instance.provider_id, None)
             self.terminated.append(instance.node)
+        self._maybe_crash("after terminate")
         return [TerminateResult(instance=instance) for instance in instances]
 
     def last_words(self, instance: Instance) -> str:

@@ -112,14 +112,14 @@ class ClusterLife(RuleBasedStateMachine):
         for _ in range(rounds):
             self.manager.run_once()
 
-    @rule()
-    def the_manager_is_killed_after_its_next_launch(self) -> None:
-        self.provider.crash_after_launch = True
+    @rule(when=st.sampled_from(["before", "after"]), what=st.sampled_from(["launch", "terminate"]))
+    def the_manager_is_killed_at_a_step(self, when: str, what: str) -> None:
+        self.provider.crash_at = f"{when} {what}"
         try:
             self.manager.run_once()
         except Crash:
             self.start_manager()
-        self.provider.crash_after_launch = False
+        self.provider.crash_at = None
 
     @rule()
     def an_admin_resumes_the_pool(self) -> None:

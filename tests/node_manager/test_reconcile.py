@@ -235,7 +235,7 @@ def test_an_admin_may_end_a_put_back(cluster: Cluster) -> None:
 
 
 def test_a_crash_after_a_launch_leads_to_no_second_machine(cluster: Cluster) -> None:
-    cluster.provider.crash_after_launch = True
+    cluster.provider.crash("after launch")
     cluster.slurm.allocate("cpu-1")
     cluster.slurm.tick()
     with pytest.raises(Crash):

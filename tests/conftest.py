@@ -1,4 +1,4 @@
-"""One real cluster for the whole session, by the code behind `make up` and `make clean`."""
+"""One real cluster for those who ask for it, by the code behind `make up` and `make clean`."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from ops.up import up
 from tests.cluster.own_stack import copy_program, remove_leftovers, running
 from tests.cluster.running_cluster import RunningCluster
 
-SETTINGS = Path(__file__).with_name("Pulumi.test.yaml")
+SETTINGS = Path(__file__).with_name("cluster") / "Pulumi.test.yaml"
 
 
 @pytest.fixture(scope="session")

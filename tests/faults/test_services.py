@@ -133,5 +133,59 @@ def _log(container: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("service", ["slurmctld", "node-manager", "mysql"])
+def test_nodes_that_power_up_while_a_service_restarts_come_and_their_job_runs(
+    cluster: RunningCluster, service: str
+) -> None:
+    _power_down(cluster)
+    job = cluster.submit("ada", "srun hostname", "--nodes=3", "--mem=100M")
+    await_value("a node to be on its way", cluster.node_containers, 30, pause=0.02)
+    docker("restart", "--time", "2", cluster.container(service))
+    cluster.finish(job, seconds=150)
+    assert sorted(cluster.output(job).split()) == ["cpu-1", "cpu-2", "cpu-3"]
+    assert cluster.record(job, "ExitCode") == "0:0"
+    states = cluster.run("ada", "sinfo -h -N -o %T")
+    assert "down" not in states
+    assert "drain" not in states
+
+
+def test_nodes_come_while_the_database_is_away_and_the_record_arrives_later(
+    cluster: RunningCluster,
+) -> None:
+    _power_down(cluster)
+    docker("stop", "--time", "5", cluster.container("mysql"))
+    try:
+        job = cluster.submit("ada", "hostname")
+        cluster.finish(job)
+    finally:
+        docker("start", cluster.container("mysql"))
+    assert cluster.record(job, "User,ExitCode", seconds=120) == "ada|0:0"
+
+
+def test_a_second_node_manager_refuses_to_work_beside_the_first(cluster: RunningCluster) -> None:
+    second = subprocess.run(
+        ["docker", "exec", cluster.container("node-manager"), "python3", "-m", "node_manager"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert "another node manager holds" in second.stderr
+
+
+def _power_down(cluster: RunningCluster) -> None:
+    """Have all nodes removed, and wait until Slurm may use their names again."""
+    cluster.attempt("carol", "scontrol update nodename=ALL state=power_down_asap")
+    await_value(
+        "all nodes to be gone",
+        lambda: (
+            set(cluster.run("ada", "sinfo -h -N -o %t").split()) == {"idle~"}
+            and not cluster.node_containers()
+        ),
+        120,
+    )
+
+
 def test_after_all_of_this_a_first_job_still_runs(cluster: RunningCluster) -> None:
     assert "pi = 3.14159" in run_first_job(cluster.name, "ada").output
