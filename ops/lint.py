@@ -16,7 +16,16 @@ from pathlib import Path
 
 from ops.environment import CHECKOUT
 
-TYPED = ("config", "components", "images/node-manager", "images/configurator", "ops", "offline")
+TYPED = (
+    "config",
+    "components",
+    "images/node-manager",
+    "images/configurator",
+    "images/slurm/files/slurmd/usr/lib/hpc-stack",
+    "examples/checkpoint",
+    "ops",
+    "offline",
+)
 """Our Python, besides the program and the tests."""
 
 _HADOLINT_IGNORED = {

@@ -1,17 +1,20 @@
 """`make bench`: the benchmarks on a cluster of their own, one line a figure.
 
-python -m tests.bench [rounds] [footprint] [start] [elastic] [throughput] [make_up]
+python -m tests.bench [rounds] [ec2] [footprint] [start] [elastic] [throughput] [make_up]
 """
 
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import elastic, footprint, make_up, rounds, start, throughput
+from tests.bench import ec2, elastic, footprint, make_up, rounds, start, throughput
 from tests.bench.bench_cluster import bench_cluster
 from tests.bench.figure import Figure
 from tests.cluster.running_cluster import RunningCluster
 
-ALONE: dict[str, Callable[[], Iterator[Figure]]] = {"rounds": rounds.figures}
+ALONE: dict[str, Callable[[], Iterator[Figure]]] = {
+    "rounds": rounds.figures,
+    "ec2": ec2.figures,
+}
 """Families that need no cluster."""
 FAMILIES: dict[str, Callable[[RunningCluster], Iterator[Figure]]] = {
     "footprint": footprint.figures,

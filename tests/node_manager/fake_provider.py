@@ -9,6 +9,7 @@ that power saving takes DRAIN and DOWN away when it begins to power a node down.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from node_manager.apply import Hands
 from node_manager.brakes import BrakeFiles
@@ -71,6 +72,9 @@ class FakeProvider:
             replace(machine, trouble=self.trouble.get(machine.node, ""))
             for machine in self.machines.values()
         ]
+
+    def tell_jobs(self, has_job: Callable[[str], bool]) -> None:
+        self.has_job = has_job
 
     def crash(self, at: str) -> None:
         self.crash_at = at
@@ -178,10 +182,20 @@ class _Node:
     since: float = 0.0  # of powering up or down
 
 
+class Machines(Protocol):
+    """Where slurmds run."""
+
+    def tell_jobs(self, has_job: Callable[[str], bool]) -> None:
+        """From now on this says whether a node has a job."""
+
+    def live(self) -> list[Instance]:
+        """Those that run or are about to."""
+
+
 class FakeSlurm(SlurmClient):
     """slurmctld with power saving. `tick` lets it do what it does by itself."""
 
-    def __init__(self, fleet: Fleet, provider: FakeProvider, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, provider: Machines, clock: Clock) -> None:
         super().__init__(run=self._no_command)
         self.fleet = fleet
         self.provider = provider
@@ -194,7 +208,7 @@ class FakeSlurm(SlurmClient):
         self.requeued: list[str] = []
         self.kept: frozenset[str] = frozenset()
         self.state = {name: _Node() for pool in fleet.pools for name in pool.node_names()}
-        provider.has_job = lambda name: name in self.state and self.state[name].job
+        provider.tell_jobs(lambda name: name in self.state and self.state[name].job)
 
     @staticmethod
     def _no_command(command: Sequence[str], timeout: float) -> str:
