@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from ops import lint
 from ops.environment import CHECKOUT
 
-SUITES = ("tests/unit", "tests/node_manager", "tests/engine", "tests/cluster", "tests/faults")
+SUITES = (
+    "tests/unit",
+    "tests/node_manager",
+    "tests/spot",
+    "tests/engine",
+    "tests/cluster",
+    "tests/faults",
+)
 """In the order of what they take: a mistake shows as early as it can."""
 
 SLOWEST = 15

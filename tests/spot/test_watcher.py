@@ -1,4 +1,4 @@
-"""The watcher on a spot node, against a stand-in for IMDS and programs that record their arguments."""
+"""The watcher on a spot node: a stand-in for IMDS, and programs that record their arguments."""
 
 import os
 import subprocess
