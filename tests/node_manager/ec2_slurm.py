@@ -14,6 +14,14 @@ from tests.node_manager.fake_provider import Clock, FakeSlurm
 from tests.node_manager.moto_server import Aws
 
 
+def names_in(aws: Aws) -> dict[str, str]:
+    """Instance id to node, as an instance reads it; nothing where it cannot be read."""
+    try:
+        return dict(aws.names()["names"])
+    except (aws.clients.s3.exceptions.NoSuchKey, ValueError):
+        return {}
+
+
 class Machines:
     """moto's instances as FakeSlurm needs them."""
 
@@ -25,9 +33,8 @@ class Machines:
 
     def live(self) -> list[Instance]:
         """The instances that have a name."""
-        try:
-            names = self._aws.names()["names"]
-        except self._aws.clients.s3.exceptions.NoSuchKey:
+        names = names_in(self._aws)
+        if not names:
             return []
         running = self._aws.instances("running")
         return [make_instance(names[id_], provider_id=id_) for id_ in running if id_ in names]
