@@ -106,7 +106,7 @@ def _launch(endpoint: str, jobs: int, delay: float) -> Taken:
     """All nodes launched and named, by a manager that has just been started."""
     with _world(endpoint) as world:
         # slurmctld asks for nodes once a second: many jobs come in several of its power ticks.
-        ticks = 1 if jobs == 1 else 3
+        ticks = 1 if jobs == 1 else 2
         names = [f"cpu-{number}" for number in range(1, NODES + 1)]
         taken = []
         for tick in range(ticks):

@@ -129,17 +129,18 @@ def test_no_secret_is_in_plain_state_in_inspect_in_arguments_or_in_logs(
     ).split()
     places = {
         "the state": cluster.stack.pulumi("stack", "export"),
-        "docker inspect": docker("inspect", *ids),
         "the processes": subprocess.run(
             ["ps", "-eo", "args"], capture_output=True, text=True, check=True
         ).stdout,
     }
+    seen = 0
     for container in ids:
-        done = subprocess.run(
-            ["docker", "logs", container], capture_output=True, text=True, check=True
-        )
-        places[f"the log of {container}"] = done.stdout + done.stderr
-    assert len(ids) >= 7
+        for what in ("inspect", "logs"):
+            done = subprocess.run(["docker", what, container], capture_output=True, text=True)
+            places[f"docker {what} {container}"] = done.stdout + done.stderr
+            # A node may have gone since it was listed; services stay.
+            seen += done.returncode == 0
+    assert seen >= 2 * 7
     leaks = [place for place, text in places.items() if any(s in text for s in secrets)]
     assert leaks == []
 

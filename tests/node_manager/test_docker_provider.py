@@ -164,6 +164,7 @@ def test_a_container_is_what_the_contract_says(engine: Engine, provider: DockerP
         "hpc-stack.cluster": engine.mark,
         "hpc-stack.pool": "cpu",
         "hpc-stack.node": "cpu-1",
+        "hpc-stack.capacity": "on_demand",
     }
     assert list(found["NetworkSettings"]["Networks"]) == [engine.mark]
     assert "cpu-1" in found["NetworkSettings"]["Networks"][engine.mark]["Aliases"]

@@ -322,6 +322,8 @@ def test_a_machine_in_trouble_says_so() -> None:
     world.put_names({key: "cpu-1"})
     world.restart()
     world.ec2.statuses = [{"InstanceId": key, "SystemStatus": {"Status": "impaired"}}]
+    assert world.listed()[key].trouble == "", "EC2 cannot know so early"
+    world.clock.now += 200
     assert world.listed()[key].trouble == "impaired: system status check failed"
     world.provider.terminate(list(world.listed().values()))
     assert world.listed()[key].trouble == ""

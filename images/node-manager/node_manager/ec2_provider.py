@@ -38,6 +38,8 @@ TERMINATIONS = 500
 CULLS = 5
 """So often a batch is sent again without the ids that EC2 complained of."""
 LAST_LINES = 5
+FIRST_CHECK_SECONDS = 180.0
+"""EC2's own checks of a new machine take some minutes; before, asking for them is in vain."""
 UNSUPPORTED_LATEST = ("UnsupportedOperation", "Unsupported", "InvalidParameterCombination")
 
 _GONE = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
@@ -208,7 +210,7 @@ class Ec2Provider:
                 break
             request["NextToken"] = page["NextToken"]
         self._roster.describe(machines, now, time.monotonic() - begun)
-        if any(machine.state is InstanceState.RUNNING for machine in machines):
+        if any(_may_be_impaired(machine, now) for machine in machines):
             self._health.look(now)
 
     def _instance(self, machine: Machine, node: str) -> Instance:
@@ -255,3 +257,8 @@ class Ec2Provider:
                 self._roster.end(left, now)
                 return errors
         return errors | dict.fromkeys(left, "EC2 refused others of the same batch; tried again")
+
+
+def _may_be_impaired(machine: Machine, now: float) -> bool:
+    running = machine.state is InstanceState.RUNNING
+    return running and not 0 <= now - machine.launched_at < FIRST_CHECK_SECONDS
