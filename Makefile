@@ -6,6 +6,8 @@ VENV := .venv/bin
 AS :=
 RUN :=
 POOL :=
+# Families of benchmarks, for instance "rounds ec2"; empty: all.
+BENCH :=
 
 .PHONY: help up down clean status shell resume preview test test-vm lint bench docs prepare
 
@@ -51,9 +53,9 @@ test-vm: ## job confinement on cgroup v2, in an emulated machine (slow)
 	@$(PYTHON) -m ops.prepare --dev
 	@$(VENV)/python -m pytest tests/vm
 
-bench: ## the benchmarks, one line a figure
+bench: ## the benchmarks, one line a figure (BENCH="rounds ec2": only these)
 	@$(PYTHON) -m ops.prepare --dev
-	@$(VENV)/python -m tests.bench
+	@PYTHONPATH=images/node-manager $(VENV)/python -m tests.bench $(BENCH)
 
 docs: $(VENV) ## write the generated pages in docs/
 	@$(VENV)/python -m config.reference

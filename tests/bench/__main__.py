@@ -1,6 +1,6 @@
 """`make bench`: the benchmarks on a cluster of their own, one line a figure.
 
-python -m tests.bench [rounds] [ec2] [footprint] [start] [elastic] [throughput] [make_up]
+make bench BENCH="[rounds] [ec2] [footprint] [start] [elastic] [throughput] [make_up]"
 """
 
 import sys

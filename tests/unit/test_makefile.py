@@ -28,6 +28,7 @@ def _would_run(*words: str) -> str:
         (("clean",), "ops.down local --data"),
         (("status",), "ops.status local"),
         (("preview",), "ops.preview local"),
+        (("bench", "BENCH=rounds ec2"), "tests.bench rounds ec2"),
         (("resume", "POOL=gpu", "STACK=class"), "ops.resume class 'gpu'"),
     ],
 )
@@ -35,3 +36,11 @@ def test_a_target_runs_its_command_with_the_users_words(
     words: tuple[str, ...], command: str
 ) -> None:
     assert _would_run(*words).splitlines()[-1].endswith(command)
+
+
+def test_the_benchmarks_find_every_module_that_they_import() -> None:
+    command = _would_run("bench", "BENCH=nothing").splitlines()[-1]
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert "unknown: nothing. Allowed: rounds, ec2," in done.stderr
