@@ -1,4 +1,5 @@
 """A thousand EC2 nodes against moto over HTTP: calls, scontrol's calls, and the manager's own time.
+And a first type without capacity, which moto lacks: on scripted EC2.
 
 ParallelCluster 3.16.1 took 46 AWS and 11 scontrol calls for one job, and 204 and 101 for 100 jobs
 (measured before, docs/development.md); it cannot be run beside this. The floor is: one CreateFleet,
@@ -29,7 +30,8 @@ from tests.bench.bench_cluster import say
 from tests.bench.figure import Figure, median
 from tests.node_manager.ec2_slurm import Ec2Slurm
 from tests.node_manager.fake_provider import Clock, make_reconciler
-from tests.node_manager.moto_server import BUCKET, Aws, empty_aws
+from tests.node_manager.moto_server import BUCKET, TYPES, Aws, empty_aws
+from tests.node_manager.scripted_ec2 import World
 
 NODES = 1000
 DELAY = 0.1
@@ -53,7 +55,7 @@ class Taken:
 
 
 def figures() -> Iterator[Figure]:
-    """One job of 1000 nodes, 100 jobs of 10, with and without a slow API, and the end of all."""
+    """One job of 1000 nodes, 100 jobs of 10, a slow API, the end of all, and a stockout."""
     with _server() as endpoint:
         for name, jobs in (("one-job", 1), ("100-jobs", 100)):
             plain = [_launch(endpoint, jobs, 0.0) for _ in range(ROUNDS)]
@@ -100,6 +102,29 @@ def figures() -> Iterator[Figure]:
             unit="calls",
             goal=5,
         )
+    yield Figure(
+        name="ec2-stockout-of-the-first-type",
+        value=_rounds_to_the_second_type(),
+        unit="rounds",
+        goal=1,
+        note=f"until all of {NODES} nodes are launched from the second type",
+    )
+
+
+def _rounds_to_the_second_type() -> int:
+    """How many launches, one a round, it takes when the first type has no capacity."""
+    world = World(max_nodes=NODES)
+    first = next(iter(TYPES))
+    world.ec2.room = {(first, "subnet-a"): 0, (first, "subnet-b"): 0}
+    world.ec2.tries = 2  # EC2 says so of the first type, and has not looked at the second one
+    missing = [f"cpu-{number}" for number in range(1, NODES + 1)]
+    rounds = 0
+    while missing:
+        rounds += 1
+        missing = [result.node for result in world.launch(*missing) if result.failure]
+    launched = Counter(machine["InstanceType"] for machine in world.ec2.instances.values())
+    say(f"ec2 stockout: {launched}, {world.ec2.count('CreateFleet')} CreateFleet")
+    return rounds
 
 
 def _launch(endpoint: str, jobs: int, delay: float) -> Taken:

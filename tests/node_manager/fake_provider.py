@@ -153,6 +153,7 @@ def make_reconciler(
     run_dir: Path,
     journal: Journal,
     clock: Callable[[], float],
+    metrics: Metrics | None = None,
 ) -> Reconciler:
     """A manager as __main__ starts it, without the loop."""
     marks, brakes = MarkFiles(run_dir), BrakeFiles(run_dir)
@@ -166,7 +167,7 @@ def make_reconciler(
             marks=marks,
             brakes=brakes,
             journal=journal,
-            metrics=Metrics(fleet),
+            metrics=metrics or Metrics(fleet),
             report=ReportFile(run_dir),
             clock=clock,
         )

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from node_manager.__main__ import health, main
+from node_manager.__main__ import health, main, resume
+from node_manager.brakes import BrakeFiles
 from node_manager.wake import WakePipe
 
-from tests.node_manager.builders import fleet_document
+from tests.node_manager.builders import fleet_document, make_fleet
 
 PATIENCE_SECONDS = 20
 SOURCE = Path(__file__).parents[2] / "images" / "node-manager"
@@ -135,9 +136,46 @@ def test_health_is_the_age_of_the_last_good_round(tmp_path: Path) -> None:
     heartbeat = tmp_path / "heartbeat"
     heartbeat.touch()
     assert health(tmp_path) == 0
-    old = time.time() - 31
+    old = time.time() - 121
     os.utime(heartbeat, (old, old))
     assert health(tmp_path) == 1
+
+
+def test_resume_takes_the_brake_off_and_wakes_the_manager(
+    manager: Manager, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manager.start()
+    eventually((manager.run_dir / "heartbeat").exists, "a successful round")
+    brake = manager.run_dir / "brake" / "cpu"
+    brake.write_text("5 starts in a row failed")
+    before = manager.asked()
+    assert resume(make_fleet(), "cpu", manager.run_dir) == 0
+    assert not brake.exists()
+    assert capsys.readouterr().out == "pool cpu launches again\n"
+    eventually(lambda: manager.asked() > before, "another look")
+
+
+def test_resume_of_a_pool_that_runs_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    BrakeFiles(tmp_path).prepare()
+    assert resume(make_fleet(), "cpu", tmp_path) == 0
+    assert capsys.readouterr().out == "pool cpu was not stopped\n"
+
+
+@pytest.mark.parametrize("pool", [None, "gpu", "../../etc"])
+def test_resume_names_the_pools_and_those_that_are_stopped(
+    pool: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brakes = BrakeFiles(tmp_path)
+    brakes.prepare()
+    brakes.set("cpu", "5 starts in a row failed")
+    assert resume(make_fleet(), pool, tmp_path) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f'node-manager: resume: "{pool or ""}" is no pool; pools: cpu',
+        "stopped now: cpu",
+    ]
+    assert set(brakes.present()) == {"cpu"}
 
 
 @pytest.mark.parametrize(

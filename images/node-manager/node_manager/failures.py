@@ -14,7 +14,7 @@ from node_manager.provider import Instance
 
 REASON_PREFIX = "hpc-stack: "
 LEAVING_PREFIX = f"{REASON_PREFIX}leaving: "
-"""Of a node whose machine has to go. Nodes write it themselves, too (images/slurm, spot_watcher.py)."""
+"""Of a node whose machine has to go. Nodes write it themselves, too (spot_watcher.py)."""
 
 TRIES_IN_PLACE = 3
 RETRY_PAUSE_SECONDS = (0.0, 2.0)
