@@ -83,6 +83,37 @@ def test_an_accounts_limit_is_applied_and_taken_back(
     assert cluster.start_times(*UNTOUCHED) == before
 
 
+def test_a_warm_node_is_always_ahead_of_the_jobs_until_none_is_wanted(
+    cluster: RunningCluster, settings: Path
+) -> None:
+    def idle() -> list[str]:
+        lines = cluster.run("ada", "sinfo -h -N -p brief -o '%N %t'").splitlines()
+        return [node for node, state in map(str.split, lines) if state == "idle"]
+
+    def machines() -> list[str]:
+        return [node for node in cluster.node_containers() if node.startswith("brief-")]
+
+    def kept() -> str:
+        shown = cluster.run("ada", "scontrol show config")
+        return str(re.findall(r"^SuspendExcNodes *= (.*)$", shown, re.MULTILINE)[0]).strip()
+
+    _replace(settings, "features: [tiny]", "features: [tiny]\n        warm_nodes: 1")
+    up(cluster.stack)
+    (first,) = await_value("a warm node", idle, 60)
+    job = cluster.submit("ada", "sleep 20", "--partition=brief", "--mem=50")
+    cluster.await_state(job, "RUNNING")
+    assert cluster.job(job)["nodes"] == first
+    (second,) = await_value("the next one", lambda: set(idle()) - {first}, 60)
+    assert await_value("Slurm to keep it", lambda: kept() == second, 30)
+    cluster.finish(job)
+    await_value("one of the two to go", lambda: len(machines()) == 1, 90)
+    assert kept() in machines()
+    _replace(settings, "\n        warm_nodes: 1", "")
+    up(cluster.stack)
+    await_value("the last one to go", lambda: not machines(), 90)
+    assert kept() == "(null)"
+
+
 def test_a_configurator_that_runs_again_finds_nothing_to_do(cluster: RunningCluster) -> None:
     # Account `class` has limits that its users inherit: these are not the users' own.
     configurator = cluster.container("configurator")
