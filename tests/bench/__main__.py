@@ -38,7 +38,7 @@ def main(chosen: list[str]) -> None:
         with bench_cluster() as cluster:
             for name in on_cluster:
                 _print(FAMILIES[name](cluster))
-    print("make-up-fresh-machine: not measured here, see docs/development.md | goal <= 600 s")
+    print("make-up-fresh-machine: not measured here, see README.md | goal <= 600 s")
 
 
 def _print(figures: Iterator[Figure]) -> None:
