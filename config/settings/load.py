@@ -63,8 +63,12 @@ def _field_errors(data: Mapping[str, Any]) -> list[ErrorDetails]:
     try:
         ClusterFields.model_validate(dict(data))
     except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
+        errors = error.errors(include_url=False)
+    else:
+        return []
+    below = {found["loc"][:-1] for found in errors}
+    # pydantic counts only the good items of a list: one with a wrong item is not too short as well.
+    return [e for e in errors if not (e["type"] == "too_short" and e["loc"] in below)]
 
 
 def _misspelt(errors: Iterable[ErrorDetails]) -> dict[Location, Location]:

@@ -114,6 +114,32 @@ BAD: dict[str, Case] = {
         "1 to 20 lower-case letters",
         "change it",
     ),
+    "a day that is none": (
+        settings(
+            pools={
+                "cpu": pool(
+                    schedule=[{"days": ["tues"], "start": "09:00", "end": "11:00", "nodes": 1}]
+                )
+            }
+        ),
+        "cluster.pools.cpu.schedule[0].days[0]",
+        '"tues"',
+        "one of mon, tue",
+        "did you mean tue?",
+    ),
+    "a time without a leading zero": (
+        settings(
+            pools={
+                "cpu": pool(
+                    schedule=[{"days": ["tue"], "start": "9:00", "end": "11:00", "nodes": 1}]
+                )
+            }
+        ),
+        "cluster.pools.cpu.schedule[0].start",
+        '"9:00"',
+        "a time from 00:00 to 23:59, in quotes",
+        "change it to what is allowed",
+    ),
     "no pools": (settings(pools={}), "cluster.pools", "{}", "1 or more entries", "at least 1"),
     "no users": (settings(users={}), "cluster.users", "{}", "1 or more entries", "at least 1"),
     "a uid of the system": (
