@@ -77,6 +77,19 @@ pools:
     idle_seconds: 600
     time_limit: "12:00:00"
 """,
+    "aws": """\
+platform: aws
+aws:
+  region: eu-central-1
+  zones: [eu-central-1a, eu-central-1b]
+  network: {nat: gateway, ssh_from: [10.0.0.0/8]}
+  controller: {instance_type: t4g.medium, data_gb: 50}
+pools:
+  cpu:
+    instance_types: [c7i.4xlarge, c7a.4xlarge]
+    capacity: spot
+    max_nodes: 40
+""",
     "pools.<pool>.schedule": """\
 time_zone: Europe/Berlin
 pools:
@@ -157,10 +170,11 @@ def page() -> str:
 def editor_schema() -> str:
     """The text of docs/settings.schema.json: a schema for a whole Pulumi.<stack>.yaml."""
     cluster = dict(cluster_schema())
-    definitions = cluster.pop("$defs")
+    definitions = dict(cluster.pop("$defs"))
     cluster["description"] = "All settings of one cluster."
     # The stack's name stands in for the cluster's.
     cluster["required"] = [name for name in cluster["required"] if name != "name"]
+    definitions["Pool"] = _with_shape_or_types(definitions["Pool"])
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A stack of hpc-stack",
@@ -175,6 +189,16 @@ def editor_schema() -> str:
         "$defs": {name: _for_editors(schema) for name, schema in sorted(definitions.items())},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+SHAPE = ("cpus", "memory_mb")
+"""What of a pool may come from its instance types."""
+
+
+def _with_shape_or_types(pool: Schema) -> Schema:
+    others = [name for name in pool["required"] if name not in SHAPE]
+    either = [{"required": list(SHAPE)}, {"required": ["instance_types"]}]
+    return {**pool, "required": others, "anyOf": either}
 
 
 def files() -> dict[Path, str]:
@@ -235,6 +259,8 @@ def _type(schema: Schema) -> str:
 def _default(path: str, schema: Schema, *, required: bool) -> str:
     if path == "cluster.name":
         return "the stack's name"
+    if required and path.rpartition(".")[2] in SHAPE:
+        return "required, or from `instance_types`"
     if required:
         return "required"
     default = schema.get("default")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_command.local import Command, Logging
 
+from components.image_tag import content_tag
 from components.local import images
 from components.local.engine import Engine
-from components.local.secrets import fingerprint, make_secrets
 from components.local.volumes import make_volumes
+from components.random_secrets import fingerprint, make_secrets
 from config.render.bundle import render_bundle
 from config.render.compose import SECRETS
 from config.render.site import Site, cluster_labels, project_name
@@ -43,7 +44,7 @@ class LocalCluster(pulumi.ComponentResource):
         super().__init__("hpcstack:local:Cluster", name, None, opts)
         settings = args.settings
         project = project_name(settings.name)
-        tag = images.content_tag(settings.software)
+        tag = content_tag(settings.software)
         site = Site(
             images=images.references(tag),
             cgroup=args.engine.cgroup,

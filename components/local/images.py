@@ -1,13 +1,10 @@
 """The cluster's images: built by one bake file, named by the content they are built from."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import pulumi
 from pulumi_command.local import Command, Logging
 
-IMAGES = Path("images")
 PREFIX = "hpc-stack"
 # A build's log is long, and of interest only when it fails.
 _BAKE = (
@@ -25,18 +22,6 @@ TARGETS = (
     "node-manager",
 )
 """Targets of images/docker-bake.hcl that a cluster runs."""
-
-
-def content_tag(software: Sequence[str], roots: Sequence[Path] = (IMAGES, Path("examples"))) -> str:
-    """A tag that changes exactly when what the images are built from does."""
-    content = hashlib.sha256(" ".join(sorted(software)).encode())
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                executable = bool(path.stat().st_mode & 0o100)
-                content.update(f"{path} {executable} {path.stat().st_size}\n".encode())
-                content.update(path.read_bytes())
-    return content.hexdigest()[:12]
 
 
 def references(tag: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from config.render.compose_aws import bridge_subnet, place_on_ec2
 from config.render.site import (
     Site,
     cluster_labels,
@@ -65,7 +66,7 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
     document = {
         "name": project_name(cluster),
         "services": services,
-        "networks": {"cluster": {"name": network_name(cluster), "labels": labels}},
+        "networks": {"cluster": _network(settings, site, labels)},
         "volumes": _volumes(cluster, labels),
         "configs": configs,
         "secrets": {name: {"environment": variable} for name, variable in SECRETS.items()},
@@ -101,6 +102,8 @@ def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]
                 "logging": {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}},
             }
         )
+    if site.aws:
+        place_on_ec2(services, settings, site.aws)
     return services
 
 
@@ -210,6 +213,15 @@ def _node_manager() -> dict[str, Any]:
         # Not for itself: it gives the key to each node that it makes.
         "secrets": [_secret("slurm_key", "slurm.key")],
     }
+
+
+def _network(settings: ClusterSettings, site: Site, labels: Mapping[str, str]) -> dict[str, Any]:
+    network: dict[str, Any] = {"name": network_name(settings.name), "labels": dict(labels)}
+    if site.aws and settings.aws:
+        # Left to itself, the engine may take a range that the VPC has, too.
+        subnet = bridge_subnet(settings.aws.network.cidr)
+        network["ipam"] = {"config": [{"subnet": subnet}]}
+    return network
 
 
 def _volumes(cluster: str, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -6,18 +6,22 @@ The node manager (images/node-manager/node_manager/fleet.py) reads it; tests hol
 import json
 from typing import Any
 
-from config.render.site import Site, cluster_labels, network_name, volume_name
+from config.catalogue import catalogue
+from config.render.site import AwsSite, LaunchSite, Site, cluster_labels, network_name, volume_name
 from config.settings import ClusterSettings, Pool
 from config.settings.schedule import DAYS, Window
 from config.settings.spot import Spot
 
+NAMES_PREFIX = "names/"
+"""Where in the system bucket the objects are that tell machines which node they are."""
+
 
 def fleet_json(settings: ClusterSettings, site: Site) -> str:
     """The file's text."""
-    document = {
+    document: dict[str, Any] = {
         "version": 1,
         "cluster": settings.name,
-        "provider": "docker",
+        "provider": "ec2" if site.aws else "docker",
         "slurm": {
             "resume_timeout_seconds": settings.slurm.resume_timeout_seconds,
             "suspend_timeout_seconds": settings.slurm.suspend_timeout_seconds,
@@ -29,23 +33,58 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
             "brake_after": settings.limits.failed_starts,
         },
         "time_zone": settings.time_zone,
-        "pools": [_pool(name, pool) for name, pool in sorted(settings.pools.items())],
-        "docker": {
-            "image": site.images["slurmd"],
-            "network": network_name(settings.name),
-            "controller": "slurmctld:6817",
-            "volumes": [
-                _volume(settings.name, "home", "/home", read_only=False),
-                _volume(settings.name, "users", "/var/lib/extrausers", read_only=True),
-            ],
-            "cgroup": site.cgroup,
-            "labels": cluster_labels(settings.name, settings.tags),
-        },
+        "pools": [_pool(name, pool, site.aws) for name, pool in sorted(settings.pools.items())],
     }
+    if site.aws:
+        document["ec2"] = _ec2(settings, site.aws)
+    else:
+        document["docker"] = _docker(settings, site)
     return json.dumps(document, indent=1) + "\n"
 
 
-def _pool(name: str, pool: Pool) -> dict[str, Any]:
+def _docker(settings: ClusterSettings, site: Site) -> dict[str, Any]:
+    return {
+        "image": site.images["slurmd"],
+        "network": network_name(settings.name),
+        "controller": "slurmctld:6817",
+        "volumes": [
+            _volume(settings.name, "home", "/home", read_only=False),
+            _volume(settings.name, "users", "/var/lib/extrausers", read_only=True),
+        ],
+        "cgroup": site.cgroup,
+        "labels": cluster_labels(settings.name, settings.tags),
+    }
+
+
+def _ec2(settings: ClusterSettings, aws: AwsSite) -> dict[str, Any]:
+    return {
+        "region": aws.region,
+        "names_bucket": aws.system_bucket,
+        "names_prefix": NAMES_PREFIX,
+        "tags": dict(aws.tags),
+        "shortage_seconds": settings.aws.shortage_seconds if settings.aws else 0,
+    }
+
+
+def _launch(pool: Pool, launch: LaunchSite) -> dict[str, Any]:
+    kinds = catalogue()
+    return {
+        "launch_template": launch.launch_template,
+        "launch_template_version": launch.launch_template_version,
+        "subnets": list(launch.subnets),
+        "instance_types": [
+            {
+                "name": name,
+                "on_demand_price": kinds[name].price.on_demand,
+                # Only a type that is never bought so has none.
+                "spot_price": kinds[name].price.spot or kinds[name].price.on_demand,
+            }
+            for name in pool.instance_types
+        ],
+    }
+
+
+def _pool(name: str, pool: Pool, aws: AwsSite | None) -> dict[str, Any]:
     gpus, spot = pool.gpus, pool.spot_settings
     spot_price = spot.price_per_hour if spot else None
     return {
@@ -62,6 +101,7 @@ def _pool(name: str, pool: Pool) -> dict[str, Any]:
             "spot": pool.price_per_hour if spot_price is None else spot_price,
         },
         "spot": spot and _spot(spot),
+        **({"ec2": _launch(pool, aws.launches[name])} if aws else {}),
     }
 
 

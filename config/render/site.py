@@ -8,6 +8,31 @@ CgroupVersion = Literal["v1", "v2"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchSite:
+    """Where a pool's machines are launched, and from what."""
+
+    launch_template: str
+    launch_template_version: str
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSite:
+    """What is known of a cluster's account once its resources are there."""
+
+    region: str
+    controller_address: str
+    """The controller host's private address, which never changes."""
+    registry: str
+    """Host name of the account's ECR."""
+    system_bucket: str
+    tags: Mapping[str, str]
+    """Tags of everything that is launched, besides those that tell nodes apart."""
+    launches: Mapping[str, LaunchSite]
+    """By pool."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Site:
     """The place where a bundle will run."""
 
@@ -17,6 +42,8 @@ class Site:
     """Control groups of the hosts. Only on v2 can an unprivileged slurmd constrain its jobs."""
     memory_mb: int | None = None
     """Memory for all nodes together, in MiB, where they share one machine; None: each its own."""
+    aws: AwsSite | None = None
+    """None: everything runs in containers of one engine."""
 
 
 def project_name(cluster: str) -> str:

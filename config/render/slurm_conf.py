@@ -11,12 +11,14 @@ from config.settings import ClusterSettings, Pool
 from config.settings.pools import Gpus
 
 PROGRAMS = "/usr/libexec/hpc-stack"
+SRUN_PORTS = (60001, 60999)
+"""Ports at which an srun on the login node hears from its nodes, where a firewall is between."""
 
 
 def slurm_conf(settings: ClusterSettings, site: Site) -> str:
     """The file's text."""
     sections = (
-        ("Controller", _controller(settings)),
+        ("Controller", _controller(settings, site)),
         ("Authentication: one key for all daemons, JWT for the REST API", _authentication()),
         ("Nodes come and go", _power_saving(settings)),
         ("How jobs are confined", _confinement(site)),
@@ -30,10 +32,13 @@ def slurm_conf(settings: ClusterSettings, site: Site) -> str:
     return "\n\n".join(texts) + "\n"
 
 
-def _controller(settings: ClusterSettings) -> list[str]:
+def _controller(settings: ClusterSettings, site: Site) -> list[str]:
+    # On AWS nobody resolves the containers' names but the containers.
+    address = f"({site.aws.controller_address})" if site.aws else ""
+    ports = [f"SrunPortRange={SRUN_PORTS[0]}-{SRUN_PORTS[1]}"] if site.aws else []
     return [
         f"ClusterName={settings.name}",
-        "SlurmctldHost=slurmctld",
+        f"SlurmctldHost=slurmctld{address}",
         "SlurmctldPort=6817",
         "SlurmdPort=6818",
         "SlurmUser=slurm",
@@ -51,6 +56,7 @@ def _controller(settings: ClusterSettings) -> list[str]:
         "MailProg=/usr/bin/true",
         # A node's limit on locked memory is what MPI needs, not the login node's.
         "PropagateResourceLimitsExcept=MEMLOCK",
+        *ports,
     ]
 
 
@@ -128,7 +134,7 @@ def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
     gather = "cgroup" if site.cgroup == "v2" else "linux"
     lines = [
         "AccountingStorageType=accounting_storage/slurmdbd",
-        "AccountingStorageHost=slurmdbd",
+        f"AccountingStorageHost={site.aws.controller_address if site.aws else 'slurmdbd'}",
         "AccountingStorageEnforce=associations,limits,qos,safe",
         f"JobAcctGatherType=jobacct_gather/{gather}",
         "JobAcctGatherFrequency=30",

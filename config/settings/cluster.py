@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from config.settings.accounts import NORMAL, ROOT, Account, Qos
-from config.settings.consistency import Draft, Group, inconsistencies
+from config.settings.aws import Aws
+from config.settings.consistency import inconsistencies
 from config.settings.database import Database
+from config.settings.draft import Draft, Group
 from config.settings.limits import Limits
 from config.settings.mistakes import SettingsError
 from config.settings.monitoring import Monitoring
@@ -37,8 +39,10 @@ class ClusterFields(Part):
 
     name: ClusterName
     """Name of the cluster. Not set in Pulumi's configuration: the stack's name."""
-    platform: Literal["local"] = "local"
-    """Where it runs: `local` is Docker on this machine."""
+    platform: Literal["local", "aws"] = "local"
+    """Where it runs: `local` is Docker on this machine, `aws` an AWS account."""
+    aws: Aws | None = None
+    """What only AWS has. Required with `platform: aws`."""
     pools: Annotated[dict[PoolName, Pool], Field(min_length=1)]
     """Pools of compute nodes by name, which is also the partition's name."""
     limits: Limits = Limits()
@@ -90,6 +94,13 @@ class ClusterSettings(ClusterFields):
         chosen = [name for name, pool in sorted(self.pools.items()) if pool.default]
         return chosen[0] if chosen else min(self.pools)
 
+    def pool_zones(self, pool: str) -> tuple[str, ...]:
+        """Zones of AWS in which a pool's nodes are launched; none elsewhere."""
+        if self.aws is None:
+            return ()
+        own = self.pools[pool].aws
+        return own.zones or self.aws.zones[: 1 if own.placement_group else None]
+
     def memory_per_cpu_mb(self, pool: str) -> int:
         """MiB that a job in the pool gets for each CPU when it asks for no memory."""
         set_for_all = self.slurm.default_memory_per_cpu_mb
@@ -124,4 +135,7 @@ def draft_of(settings: ClusterFields) -> Draft:
         slurm=settings.slurm,
         limits=settings.limits,
         ports=settings.ports,
+        platform=settings.platform,
+        aws=settings.aws,
+        aws_is_set=settings.aws is not None,
     )

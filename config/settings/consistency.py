@@ -5,55 +5,16 @@ stays silent only where its answer depends on something that could not be read.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from config.settings.accounts import NORMAL, ROOT, Account, Qos
-from config.settings.limits import Limits
-from config.settings.mistakes import Mistake, one_of, path_text, pick, shown
+from config.settings.accounts import NORMAL, ROOT
+from config.settings.aws_consistency import aws_inconsistencies
+from config.settings.draft import Draft, mistake_at
+from config.settings.mistakes import Mistake, one_of, pick
 from config.settings.part import Part
 from config.settings.pools import Pool
-from config.settings.ports import Ports
-from config.settings.slurm import Slurm
 from config.settings.tres import is_gpu
-from config.settings.users import User
-
-P = TypeVar("P", bound=Part)
 
 CAPACITIES = ("on_demand", "spot")
-
-
-@dataclass(frozen=True)
-class Group(Generic[P]):
-    """The entries of one kind: those that could be read, and the names of all that were written."""
-
-    read: Mapping[str, P]
-    names: frozenset[str]
-    whole: bool
-    """Whether `names` has them all: false where the kind itself could not be read."""
-
-    @classmethod
-    def complete(cls, entries: Mapping[str, P]) -> "Group[P]":
-        """A group without mistakes."""
-        return cls(entries, frozenset(entries), whole=True)
-
-    @property
-    def all_read(self) -> bool:
-        """Whether every entry could be read."""
-        return self.whole and self.names == self.read.keys()
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Settings as far as they could be read; a part that could not is None."""
-
-    pools: Group[Pool]
-    accounts: Group[Account]
-    qos: Group[Qos]
-    users: Group[User]
-    slurm: Slurm | None
-    limits: Limits | None
-    ports: Ports | None
 
 
 def inconsistencies(draft: Draft) -> Iterator[Mistake]:
@@ -73,10 +34,7 @@ def inconsistencies(draft: Draft) -> Iterator[Mistake]:
     yield from _gres_in_limits(draft)
     yield from _table_sizes(draft)
     yield from _equal_ports(draft)
-
-
-def _mistake(location: tuple[object, ...], value: object, allowed: str, fix: str) -> Mistake:
-    return Mistake(path_text(location), shown(value, location), allowed, fix)
+    yield from aws_inconsistencies(draft)
 
 
 def _node_counts(draft: Draft) -> Iterator[Mistake]:
@@ -89,7 +47,7 @@ def _node_counts(draft: Draft) -> Iterator[Mistake]:
 def _more_than_there_are(
     location: tuple[object, ...], field: str, value: int, pool: Pool
 ) -> Mistake:
-    return _mistake(
+    return mistake_at(
         location,
         value,
         f"at most max_nodes, which is {pool.max_nodes}",
@@ -108,7 +66,7 @@ def _schedules(draft: Draft) -> Iterator[Mistake]:
 def _spot(draft: Draft) -> Iterator[Mistake]:
     for name, pool in draft.pools.read.items():
         if pool.spot is not None and pool.capacity != "spot":
-            yield _mistake(
+            yield mistake_at(
                 ("pools", name, "capacity"),
                 pool.capacity,
                 "spot, since the pool has settings for spot nodes",
@@ -120,7 +78,7 @@ def _spot(draft: Draft) -> Iterator[Mistake]:
             yield _more_than_there_are(location, "on_demand_nodes", count, pool)
         for index, feature in enumerate(pool.features):
             if feature in CAPACITIES:
-                yield _mistake(
+                yield mistake_at(
                     ("pools", name, "features", index),
                     feature,
                     "a feature of your own; each node has spot or on_demand by itself",
@@ -132,14 +90,14 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
     limits = draft.limits
     for name, pool in sorted(draft.pools.read.items()) if limits else ():
         if limits and limits.max_nodes is not None and pool.min_nodes > limits.max_nodes:
-            yield _mistake(
+            yield mistake_at(
                 ("limits", "max_nodes"),
                 limits.max_nodes,
                 f"at least {pool.min_nodes}: so many nodes of pool {name} are always there",
                 f"raise it to {pool.min_nodes} or lower cluster.pools.{name}.min_nodes",
             )
         if limits and limits.memory_mb is not None and pool.memory_mb > limits.memory_mb:
-            yield _mistake(
+            yield mistake_at(
                 ("limits", "memory_mb"),
                 limits.memory_mb,
                 f"at least {pool.memory_mb}: one node of pool {name} has so much",
@@ -147,7 +105,7 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
             )
         most = limits.max_cost_per_hour if limits else None
         if most is not None and pool.cheapest > most:
-            yield _mistake(
+            yield mistake_at(
                 ("limits", "max_cost_per_hour"),
                 most,
                 f"at least {pool.cheapest:g}: one node of pool {name} costs so much",
@@ -158,7 +116,7 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
 def _default_pools(draft: Draft) -> Iterator[Mistake]:
     first, *others = sorted(n for n, pool in draft.pools.read.items() if pool.default) or [""]
     for name in others:
-        yield _mistake(
+        yield mistake_at(
             ("pools", name, "default"),
             True,
             f"one default pool; {first} is one already",
@@ -170,7 +128,7 @@ def _node_names(draft: Draft) -> Iterator[Mistake]:
     for name in sorted(draft.pools.names):
         stem, dash, number = name.rpartition("-")
         if dash and number.isdecimal() and stem in draft.pools.names:
-            yield _mistake(
+            yield mistake_at(
                 ("pools", name),
                 name,
                 f"a name that is not that of a node: pool {stem} has nodes {stem}-1, {stem}-2, ...",
@@ -181,7 +139,7 @@ def _node_names(draft: Draft) -> Iterator[Mistake]:
 def _gpu_files(draft: Draft) -> Iterator[Mistake]:
     for name, pool in draft.pools.read.items():
         if pool.gpus and len(pool.gpus.files) != pool.gpus.count:
-            yield _mistake(
+            yield mistake_at(
                 ("pools", name, "gpus", "device_files"),
                 list(pool.gpus.files),
                 f"one device file for each GPU; count is {pool.gpus.count}",
@@ -194,7 +152,7 @@ def _memory(draft: Draft) -> Iterator[Mistake]:
     for name, pool in sorted(draft.pools.read.items()) if per_cpu else ():
         if per_cpu and per_cpu * pool.cpus > pool.memory_mb:
             most = pool.memory_mb // pool.cpus
-            yield _mistake(
+            yield mistake_at(
                 ("slurm", "default_memory_per_cpu_mb"),
                 per_cpu,
                 f"at most {most}: a node of pool {name} has {pool.memory_mb} MiB "
@@ -210,7 +168,7 @@ def _user_ids(draft: Draft) -> Iterator[Mistake]:
         if first != name:
             taken = {other.uid for other in draft.users.read.values()}
             free = next((uid for uid in range(2000, 60_000) if uid not in taken), None)
-            yield _mistake(
+            yield mistake_at(
                 ("users", name, "uid"),
                 user.uid,
                 f"a number from 2000 to 59999 that no other user has; {first} has this one",
@@ -225,7 +183,7 @@ def _user_accounts(draft: Draft) -> Iterator[Mistake]:
     for name, user in draft.users.read.items():
         for index, account in enumerate(user.accounts):
             if account not in draft.accounts.names:
-                yield _mistake(
+                yield mistake_at(
                     ("users", name, "accounts", index),
                     account,
                     one_of(known),
@@ -240,14 +198,14 @@ def _account_tree(draft: Draft) -> Iterator[Mistake]:
         if account.parent != ROOT and account.parent not in draft.accounts.names:
             known = sorted(draft.accounts.names - {name} | {ROOT})
             fix = pick(account.parent, known)
-            yield _mistake(("accounts", name, "parent"), account.parent, one_of(known), fix)
+            yield mistake_at(("accounts", name, "parent"), account.parent, one_of(known), fix)
         chain = [name]
         while chain[-1] in accounts and accounts[chain[-1]].parent not in chain:
             chain.append(accounts[chain[-1]].parent)
         cyclic = chain[-1] in accounts and accounts[chain[-1]].parent == name
         if cyclic and name not in in_cycle:
             in_cycle.update(chain)
-            yield _mistake(
+            yield mistake_at(
                 ("accounts", name, "parent"),
                 account.parent,
                 f"a tree that ends at root; here {' -> '.join([*chain, name])}",
@@ -266,10 +224,10 @@ def _account_qos(draft: Draft) -> Iterator[Mistake]:
             named.append((("default_qos",), default))
         for field, qos in named:
             if draft.qos.whole and qos not in known:
-                yield _mistake(("accounts", name, *field), qos, one_of(known), pick(qos, known))
+                yield mistake_at(("accounts", name, *field), qos, one_of(known), pick(qos, known))
         usable = _usable_qos(draft, name)
         if default in known and usable is not None and default not in usable:
-            yield _mistake(
+            yield mistake_at(
                 ("accounts", name, "default_qos"),
                 default,
                 f"a QOS that the account may use: {one_of(usable)}",
@@ -303,7 +261,7 @@ def _gres_in_limits(draft: Draft) -> Iterator[Mistake]:
                 fix = f"remove {kind}"
                 if is_gpu(kind):
                     fix += ", or give a pool such GPUs (cluster.pools.<pool>.gpus)"
-                yield _mistake(location, f"{kind}={count}", allowed, fix)
+                yield mistake_at(location, f"{kind}={count}", allowed, fix)
 
 
 def _tres_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[str, int]]]:
@@ -321,7 +279,7 @@ def _tres_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[s
 def _table_sizes(draft: Draft) -> Iterator[Mistake]:
     slurm = draft.slurm
     if slurm and slurm.max_array_size > slurm.max_job_count:
-        yield _mistake(
+        yield mistake_at(
             ("slurm", "max_array_size"),
             slurm.max_array_size,
             f"at most max_job_count, which is {slurm.max_job_count}",
@@ -334,7 +292,7 @@ def _equal_ports(draft: Draft) -> Iterator[Mistake]:
     for name, port in draft.ports or ():
         first = owner.setdefault(port, name)
         if first != name:
-            yield _mistake(
+            yield mistake_at(
                 ("ports", name),
                 port,
                 f"a port from 1 to 65535 that is not that of {first}",

@@ -7,12 +7,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.settings.accounts import Account, Qos
+from config.settings.aws import Aws
 from config.settings.cluster import ClusterFields, ClusterSettings
-from config.settings.consistency import Draft, Group, inconsistencies
+from config.settings.consistency import inconsistencies
+from config.settings.draft import Draft, Group
 from config.settings.limits import Limits
 from config.settings.mistakes import Mistake, SettingsError, nearest, path_text, shown
 from config.settings.part import Part
 from config.settings.plain_words import mistake_of
+from config.settings.platform_defaults import with_platform_defaults
 from config.settings.pools import Pool
 from config.settings.ports import Ports
 from config.settings.slurm import Slurm
@@ -29,7 +32,7 @@ def load_cluster(data: Mapping[str, Any]) -> ClusterSettings:
         raise SettingsError(
             [Mistake(path_text(()), shown(data), groups, "write the settings below this key")]
         )
-    data = _with_text_keys(data)
+    data = with_platform_defaults(_with_text_keys(data))
     errors = _field_errors(data)
     misspelt = _misspelt(errors)
     mistakes = [
@@ -111,4 +114,7 @@ def _draft(data: Mapping[str, Any], wrong: Iterable[Location]) -> Draft:
         slurm=part("slurm", Slurm),
         limits=part("limits", Limits),
         ports=part("ports", Ports),
+        platform=None if "platform" in spoilt_parts else str(data.get("platform", "local")),
+        aws=part("aws", Aws) if data.get("aws") else None,
+        aws_is_set=data.get("aws") is not None,
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from config.settings.aws import PoolOnAws, TypeNames
 from config.settings.part import (
     Count,
     Many,
@@ -61,12 +62,19 @@ class Gpus(Part):
 class Pool(Part):
     """Equal compute nodes `<pool>-1` to `<pool>-<max_nodes>`, which exist only while wanted."""
 
+    instance_types: TypeNames = ()
+    """EC2 instance types, of which each node is one: only on AWS, and required there.
+
+    They are of one architecture, with the same CPUs and GPUs. What is not set of `cpus`,
+    `memory_mb`, `gpus` and prices then comes from the catalogue: the smallest of the types, and the
+    highest price.
+    """
     cpus: Annotated[Whole, Field(ge=1, le=1024)]
     """CPUs of a node."""
     memory_mb: Annotated[Whole, Field(ge=128, le=64 * 1024 * 1024)]
     """Memory of a node that jobs may use, in MiB."""
     gpus: Gpus | None = None
-    """GPUs of a node. Not set: none."""
+    """GPUs of a node. Not set: none, or those of the instance types."""
     min_nodes: Annotated[Whole, Field(ge=0, le=10000)] = 0
     """Nodes that are kept running although no job needs them."""
     max_nodes: Annotated[Whole, Field(ge=1, le=10000)]
@@ -97,6 +105,9 @@ class Pool(Part):
 
     `slurm.priority.partition` is its weight.
     """
+
+    aws: PoolOnAws = PoolOnAws()
+    """What the nodes' machines are on AWS, besides their type."""
 
     @property
     def spot_settings(self) -> Spot | None:

@@ -5,7 +5,8 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-from components.local.images import PREFIX, content_tag
+from components.image_tag import content_tag
+from components.local.images import PREFIX
 from ops.containers import containers
 from ops.environment import CHECKOUT
 from tests.bench.bench_cluster import say

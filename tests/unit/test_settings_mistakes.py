@@ -13,7 +13,7 @@ BAD: dict[str, Case] = {
         settings(pool={}),
         "cluster.pool",
         "{}",
-        "the keys name, platform, pools",
+        "the keys name, platform, aws, pools",
         "did you mean pools?",
     ),
     "an unknown key": (
@@ -94,11 +94,11 @@ BAD: dict[str, Case] = {
         "write true without quotes",
     ),
     "an unknown platform": (
-        settings(platform="aws"),
+        settings(platform="azure"),
         "cluster.platform",
-        '"aws"',
-        "local",
-        "use local",
+        '"azure"',
+        "one of local, aws",
+        "choose one of these",
     ),
     "an unknown log level": (
         settings(slurm={"debug": "inf"}),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from components.local.images import PREFIX, content_tag, references
+from components.image_tag import content_tag
+from components.local.images import PREFIX, references
 from config.render.bundle import render_bundle
 from config.render.compose import MYSQL_IMAGE, SECRETS
 from config.render.site import Site

@@ -1,0 +1,1 @@
+"""The cluster in an AWS account."""

@@ -1,0 +1,381 @@
+"""The AWS platform: network, storage, identities, controller and pools, wired to one cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws
+from pulumi_aws import s3
+
+from components.aws.account import Account
+from components.aws.buckets import Bucket, BucketArgs, system_bucket_expiry
+from components.aws.compute_pool import ComputePool, ComputePoolArgs
+from components.aws.controller import Controller, ControllerArgs
+from components.aws.firewall import Role, cluster_rules
+from components.aws.identity import Identities, IdentityArgs
+from components.aws.parameters import Parameters, ParametersArgs
+from components.aws.place import Place, make_place, route_through_controller
+from components.aws.registry import Registry, RegistryArgs
+from components.aws.security_groups import SecurityGroups, SecurityGroupsArgs
+from components.aws.storage import Storage, StorageArgs
+from components.aws.tags import cluster_tags
+from components.aws.user_data import controller_user_data, encoded, node_user_data
+from components.image_tag import content_tag
+from components.random_secrets import make_secrets
+from config.catalogue import catalogue
+from config.render.aws_bundle import BUNDLE_KEY, aws_bundle
+from config.render.compose import SECRETS
+from config.render.site import AwsSite, LaunchSite, Site
+from config.settings import ClusterSettings, Pool
+from config.settings.aws_consistency import ami_key
+
+SERVICE_IMAGES = {
+    "mysql": "mysql",
+    "slurmctld": "slurmctld",
+    "slurmdbd": "slurmdbd",
+    "slurmrestd": "slurmrestd",
+    "login": "login",
+    "configurator": "configurator",
+    "node-manager": "node-manager-ec2",
+}
+"""Repository of each of the controller's services."""
+TARGETS = (*SERVICE_IMAGES.values(), "slurmd", "host-agent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsClusterArgs:
+    """What a cluster on AWS is made from."""
+
+    settings: ClusterSettings
+    account: Account
+    project: str
+    stack: str
+
+
+class AwsCluster(pulumi.ComponentResource):
+    """A Slurm cluster in an AWS account."""
+
+    ssh: pulumi.Output[str]
+    """Command that logs a user in, with USER for the user's name."""
+    rest: pulumi.Output[str]
+    """Base URL of Slurm's REST API, as the controller's host sees it."""
+    partitions: pulumi.Output[list[str]]
+    """Names of the partitions, the default one first."""
+    login_container: pulumi.Output[str]
+    """The container in which a shell on the login node is opened."""
+    images: pulumi.Output[list[str]]
+    """References of the images that the cluster runs."""
+    controller: pulumi.Output[str]
+    """Id of the controller's instance."""
+    data_bucket: pulumi.Output[str]
+    """The bucket for jobs' data."""
+    launch_templates: pulumi.Output[dict[str, str]]
+    """By pool."""
+
+    def __init__(
+        self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        aws = args.settings.aws
+        if aws is None:
+            raise ValueError("settings of a cluster on AWS have the part aws")
+        provider = pulumi_aws.Provider(f"{name}-aws", region=aws.region)
+        super().__init__(
+            "hpcstack:aws:Cluster",
+            name,
+            None,
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider])),
+        )
+        self._name, self._settings, self._aws, self._account = (
+            name,
+            args.settings,
+            aws,
+            args.account,
+        )
+        self._own = pulumi.ResourceOptions(parent=self)
+        self._tags = cluster_tags(args.settings, project=args.project, stack=args.stack)
+        self._protect: bool = args.settings.storage.protect
+
+        place = make_place(
+            name,
+            aws,
+            account=args.account,
+            tags=self._tags,
+            opts=self._own,
+        )
+        self._groups = SecurityGroups(
+            name,
+            SecurityGroupsArgs(
+                vpc_id=place.vpc_id, rules=cluster_rules(args.settings, aws), tags=self._tags
+            ),
+            opts=self._own,
+        )
+        self._storage = self._make_storage(place)
+        self._data = self._bucket("jobs", {})
+        self._system = self._bucket("system", system_bucket_expiry(aws.storage.dump_days))
+        self._registry = Registry(
+            name,
+            RegistryArgs(
+                cluster=name,
+                targets=TARGETS,
+                kms_key=aws.storage.kms_key,
+                protect=self._protect,
+                tags=self._tags,
+            ),
+            opts=self._own,
+        )
+        secrets = make_secrets(name, SECRETS, parent=self, protect=self._protect)
+        self._parameters = Parameters(
+            name,
+            ParametersArgs(
+                cluster=name, values=secrets, kms_key=aws.storage.kms_key, tags=self._tags
+            ),
+            opts=self._own,
+        )
+        self._identities = Identities(name, self._identity_args(place), opts=self._own)
+        tag = content_tag(args.settings.software)
+        self._images = {
+            target: pulumi.Output.format("{0}:{1}", url, self._suffix(target, tag))
+            for target, url in self._registry.urls.items()
+        }
+        host = self._make_controller(place)
+        pools = {
+            pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
+        }
+        if place.route_tables:
+            route_through_controller(name, place.route_tables, host.network_interface, self._own)
+        bundle = self._make_bundle(place, host, pools)
+
+        ports, default = args.settings.ports, args.settings.default_pool
+        others = sorted(args.settings.pools.keys() - {default})
+        self.ssh = bundle.id.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
+        self.rest = bundle.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
+        self.partitions = bundle.id.apply(lambda _: [default, *others])
+        self.login_container = bundle.id.apply(lambda _: f"hpc-{name}-login-1")
+        self.images = pulumi.Output.all(*self._images.values()).apply(sorted)
+        self.controller = host.instance_id
+        self.data_bucket = self._data.name
+        self.launch_templates = pulumi.Output.all(
+            **{pool: made.launch_template_id for pool, made in pools.items()}
+        )
+        self.register_outputs(
+            {
+                "ssh": self.ssh,
+                "rest": self.rest,
+                "partitions": self.partitions,
+                "login_container": self.login_container,
+                "images": self.images,
+                "controller": self.controller,
+                "data_bucket": self.data_bucket,
+                "launch_templates": self.launch_templates,
+            }
+        )
+
+    def _bucket(self, kind: str, expire: dict[str, int]) -> Bucket:
+        return Bucket(
+            f"{self._name}-{kind}",
+            BucketArgs(
+                old_version_days=self._aws.storage.old_version_days,
+                expire=expire,
+                kms_key=self._aws.storage.kms_key,
+                protect=self._protect,
+                tags=self._tags,
+            ),
+            opts=self._own,
+        )
+
+    def _make_storage(self, place: Place) -> Storage:
+        aws = self._aws
+        return Storage(
+            self._name,
+            StorageArgs(
+                account=self._account,
+                zone=aws.zones[0],
+                subnets=place.compute_subnets,
+                security_group=self._groups.ids[Role.STORAGE],
+                data_gb=aws.controller.data_gb,
+                snapshot_days=aws.controller.snapshot_days,
+                home_unused_days=aws.storage.home_unused_days,
+                kms_key=aws.storage.kms_key,
+                protect=self._protect,
+                permissions_boundary=aws.permissions_boundary,
+                tags=self._tags,
+            ),
+            opts=self._own,
+        )
+
+    def _identity_args(self, place: Place) -> IdentityArgs:
+        aws, groups = self._aws, self._groups.ids
+        launched_in = [groups[role] for role in (Role.COMPUTE, Role.EFA) if role in groups]
+        amis = {self._ami(pool.instance_types[0]) for pool in self._settings.pools.values()}
+        return IdentityArgs(
+            account=self._account,
+            cluster=self._name,
+            pools=tuple(sorted(self._settings.pools)),
+            subnets=list(place.compute_subnets.values()),
+            security_groups=launched_in,
+            amis=tuple(sorted(amis)),
+            system_bucket=self._system.arn,
+            data_bucket=self._data.arn,
+            parameters=self._parameters.arns,
+            repositories=self._registry.arns,
+            homes=self._storage.homes_arn,
+            homes_access_point=self._storage.homes_access_point_arn,
+            kms_key=aws.storage.kms_key,
+            permissions_boundary=aws.permissions_boundary,
+            tags=self._tags,
+        )
+
+    def _ami(self, instance_type: str) -> str:
+        return str(getattr(self._aws.amis, ami_key(catalogue()[instance_type])))
+
+    def _suffix(self, target: str, tag: str) -> str:
+        """An image's tag. Nodes' processors may be other ones than the controller's."""
+        if target == "slurmd":
+            return tag
+        return f"{tag}-{catalogue()[self._aws.controller.instance_type].architecture}"
+
+    def _make_controller(self, place: Place) -> Controller:
+        aws = self._aws
+        told = pulumi.Output.all(
+            bucket=self._system.name,
+            image=self._images["host-agent"],
+            volume=self._storage.volume_id,
+            homes=self._storage.homes_id,
+            homes_access_point=self._storage.homes_access_point,
+        )
+        user_data = told.apply(
+            lambda found: encoded(
+                controller_user_data(
+                    region=aws.region,
+                    cluster=self._name,
+                    registry=_registry_host(found["image"]),
+                    forwards=place.forwards,
+                    cidr=aws.network.cidr,
+                    dump_at=aws.controller.dump_at,
+                    **found,
+                )
+            )
+        )
+        groups = self._groups.ids
+        return Controller(
+            f"{self._name}-controller",
+            ControllerArgs(
+                region=aws.region,
+                ami=self._ami(aws.controller.instance_type),
+                instance_type=aws.controller.instance_type,
+                root_gb=aws.controller.root_gb,
+                subnet=place.controller_subnet,
+                address=place.controller_address,
+                forwards=place.forwards,
+                security_groups=[groups[Role.CONTROLLER], groups[Role.MONITORING]],
+                instance_profile=self._identities.controller_profile,
+                user_data=user_data,
+                volume_id=self._storage.volume_id,
+                kms_key=aws.storage.kms_key,
+                tags=self._tags,
+            ),
+            opts=self._own,
+        )
+
+    def _make_pool(self, name: str, pool: Pool, host: Controller) -> ComputePool:
+        aws, groups = self._aws, self._groups.ids
+        spot = pool.spot_settings
+        architecture = catalogue()[pool.instance_types[0]].architecture
+        told = pulumi.Output.all(
+            bucket=self._system.name,
+            image=self._images["slurmd"].apply(lambda text: f"{text}-{architecture}"),
+            controller=host.private_address,
+            homes=self._storage.homes_id,
+            homes_access_point=self._storage.homes_access_point,
+        )
+        user_data = told.apply(
+            lambda found: encoded(
+                node_user_data(
+                    region=aws.region,
+                    cluster=self._name,
+                    pool=name,
+                    registry=_registry_host(found["image"]),
+                    gpus=pool.gpus is not None,
+                    spot_signal=spot.signal if spot else "",
+                    **found,
+                )
+            )
+        )
+        roles = (Role.COMPUTE, Role.EFA) if pool.aws.efa else (Role.COMPUTE,)
+        return ComputePool(
+            f"{self._name}-{name}",
+            ComputePoolArgs(
+                pool=name,
+                ami=self._ami(pool.instance_types[0]),
+                instance_type=pool.instance_types[0],
+                root_gb=pool.aws.root_gb,
+                instance_profile_arn=self._identities.node_profiles[name],
+                security_groups=[groups[role] for role in roles],
+                user_data=user_data,
+                placement_group=pool.aws.placement_group,
+                efa=pool.aws.efa,
+                kms_key=aws.storage.kms_key,
+                tags=self._tags,
+            ),
+            opts=self._own,
+        )
+
+    def _make_bundle(
+        self, place: Place, host: Controller, pools: Mapping[str, ComputePool]
+    ) -> s3.BucketObjectv2:
+        """The object that the host agent runs; a change of it is all that reaches a controller."""
+        content = pulumi.Output.all(
+            address=host.private_address,
+            bucket=self._system.name,
+            images=pulumi.Output.all(**self._images),
+            subnets=pulumi.Output.all(**place.compute_subnets),
+            templates=pulumi.Output.all(
+                **{p: made.launch_template_id for p, made in pools.items()}
+            ),
+            versions=pulumi.Output.all(
+                **{p: made.launch_template_version for p, made in pools.items()}
+            ),
+        ).apply(lambda found: aws_bundle(self._settings, self._site(**found)))
+        return s3.BucketObjectv2(
+            f"{self._name}-bundle",
+            bucket=self._system.name,
+            key=BUNDLE_KEY,
+            content=content,
+            content_type="application/json",
+            opts=self._own,
+        )
+
+    def _site(
+        self,
+        *,
+        address: str,
+        bucket: str,
+        images: Mapping[str, str],
+        subnets: Mapping[str, str],
+        templates: Mapping[str, str],
+        versions: Mapping[str, str],
+    ) -> Site:
+        launches = {
+            name: LaunchSite(
+                launch_template=templates[name],
+                launch_template_version=versions[name],
+                subnets=tuple(subnets[zone] for zone in self._settings.pool_zones(name)),
+            )
+            for name in self._settings.pools
+        }
+        return Site(
+            images={service: images[target] for service, target in SERVICE_IMAGES.items()},
+            cgroup="v2",
+            aws=AwsSite(
+                region=self._aws.region,
+                controller_address=address,
+                registry=_registry_host(images["host-agent"]),
+                system_bucket=bucket,
+                tags=self._tags,
+                launches=launches,
+            ),
+        )
+
+
+def _registry_host(image: str) -> str:
+    return image.partition("/")[0]

@@ -1,0 +1,1 @@
+"""What runs on the machines before anything of ours is installed there."""

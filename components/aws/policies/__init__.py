@@ -1,0 +1,1 @@
+"""Who may do what in the account: IAM's documents, made of typed statements, without Pulumi."""

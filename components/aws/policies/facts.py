@@ -1,0 +1,46 @@
+"""What the policies of a cluster are about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+def node_path(cluster: str) -> str:
+    """Path of the nodes' roles, so that policies name them all at once however many pools."""
+    return f"/hpc-stack/{cluster}/nodes/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """ARNs and names of a cluster's parts, as plain text."""
+
+    partition: str
+    region: str
+    account: str
+    cluster: str
+    system_bucket: str
+    """ARN, as of all that is not said to be something else."""
+    data_bucket: str
+    parameters: Mapping[str, str]
+    """By secret."""
+    repositories: Mapping[str, str]
+    """By image."""
+    homes: str
+    homes_access_point: str
+    subnets: Sequence[str]
+    """Ids."""
+    security_groups: Sequence[str]
+    """Ids."""
+    amis: Sequence[str]
+    """Ids."""
+    kms_key: str | None
+
+    @property
+    def node_roles(self) -> str:
+        """ARN pattern of the roles of the nodes of every pool: they have a path of their own."""
+        path = node_path(self.cluster)
+        return f"arn:{self.partition}:iam::{self.account}:role{path}*"
+
+    def ec2(self, kind: str, name: str, *, account: str | None = None) -> str:
+        """ARN of something of EC2's."""
+        owner = self.account if account is None else account
+        return f"arn:{self.partition}:ec2:{self.region}:{owner}:{kind}/{name}"

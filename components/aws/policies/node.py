@@ -1,0 +1,64 @@
+"""What a compute node may do, and what its jobs may: the second is all that a user can get at."""
+
+from components.aws.policies.facts import Facts
+from components.aws.policies.machines import (
+    homes,
+    image_pull,
+    key_use,
+    secrets,
+    session_manager,
+)
+from components.aws.policies.statement import Statement, document
+
+
+def node_policy(facts: Facts, pool: str, jobs_role: str) -> str:
+    """Its pool's names, the cluster's key, its image, the homes, and the jobs' role."""
+    return document(
+        Statement(
+            sid="ReadOwnName",
+            actions=["s3:GetObject"],
+            resources=[f"{facts.system_bucket}/names/{pool}.json"],
+        ),
+        *secrets(facts, ["slurm_key"]),
+        *image_pull(facts, ["slurmd"]),
+        *key_use(facts, "ReadEncryptedName", ["kms:Decrypt"], "s3"),
+        homes(facts),
+        session_manager(),
+        Statement(sid="CredentialsForJobs", actions=["sts:AssumeRole"], resources=[jobs_role]),
+    )
+
+
+def jobs_trust(facts: Facts) -> str:
+    """The nodes' roles alone may take the jobs' role."""
+    return document(
+        Statement(
+            sid="Nodes",
+            actions=["sts:AssumeRole"],
+            # A list of the roles themselves would outgrow what a trust policy may be.
+            principals={"AWS": f"arn:{facts.partition}:iam::{facts.account}:root"},
+            conditions={"ArnLike": {"aws:PrincipalArn": facts.node_roles}},
+        )
+    )
+
+
+def jobs_policy(facts: Facts) -> str:
+    """The data bucket, and nothing else."""
+    return document(
+        Statement(
+            sid="ListData",
+            actions=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            resources=[facts.data_bucket],
+        ),
+        Statement(
+            sid="UseData",
+            actions=[
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            resources=[f"{facts.data_bucket}/*"],
+        ),
+        *key_use(facts, "UseEncryptedData", ["kms:Decrypt", "kms:GenerateDataKey"], "s3"),
+    )

@@ -1,0 +1,62 @@
+"""User data of the cluster's machines: host/boot.py, and what it is told. No secret is in it."""
+
+import base64
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "host" / "boot.py"
+MOST_BYTES = 16_384
+"""EC2's limit, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html.
+The text is near it; compressed, as cloud-init takes it too, it is a third."""
+
+Told = Mapping[str, str | bool]
+
+
+def controller_user_data(
+    *,
+    region: str,
+    cluster: str,
+    bucket: str,
+    registry: str,
+    image: str,
+    volume: str,
+    homes: str,
+    homes_access_point: str,
+    forwards: bool,
+    cidr: str,
+    dump_at: str,
+) -> str:
+    """User data of the controller's host. `image` is the host agent's."""
+    return _script({"role": "controller", **locals()})
+
+
+def node_user_data(
+    *,
+    region: str,
+    cluster: str,
+    pool: str,
+    bucket: str,
+    registry: str,
+    image: str,
+    controller: str,
+    homes: str,
+    homes_access_point: str,
+    gpus: bool,
+    spot_signal: str,
+) -> str:
+    """User data of a pool's nodes. `image` is slurmd's, `controller` an address."""
+    return _script({"role": "node", **locals()})
+
+
+def encoded(text: str) -> str:
+    """Compressed and in base64, as EC2's interfaces take it. Same text, same result."""
+    content = gzip.compress(text.encode(), mtime=0)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"user data of {len(content)} bytes; EC2 takes {MOST_BYTES}")
+    return base64.b64encode(content).decode()
+
+
+def _script(told: Told) -> str:
+    facts = ",\n    ".join(f"{key!r}: {value!r}" for key, value in sorted(told.items()))
+    return f"{SOURCE.read_text()}\n\nmain({{\n    {facts},\n}})\n"

@@ -1,0 +1,53 @@
+"""The platform that the settings name: what is checked of it, and the cluster on it."""
+
+from typing import Protocol
+
+import pulumi
+
+from config.settings import ClusterSettings, machine_warnings
+
+
+class Cluster(Protocol):
+    """What every platform's cluster tells, the same shape for all."""
+
+    ssh: pulumi.Output[str]
+    rest: pulumi.Output[str]
+    partitions: pulumi.Output[list[str]]
+    login_container: pulumi.Output[str]
+    images: pulumi.Output[list[str]]
+
+
+def make_cluster(settings: ClusterSettings) -> Cluster:
+    """Check what the settings need, then declare the cluster.
+
+    Raises pulumi.RunError before anything is declared where the engine or the account lacks
+    something. A platform's modules are loaded only for its clusters: AWS' are large.
+    """
+    return _on_aws(settings) if settings.platform == "aws" else _on_this_machine(settings)
+
+
+def _on_this_machine(settings: ClusterSettings) -> Cluster:
+    from components.local.cluster import LocalCluster, LocalClusterArgs
+    from components.local.engine import read_engine, refuse_taken_ports
+
+    engine = read_engine()
+    refuse_taken_ports(settings.name, {"ssh": settings.ports.ssh, "rest": settings.ports.rest})
+    for warning in machine_warnings(settings, engine.cpus, engine.memory_mb):
+        pulumi.log.warn(warning)
+    return LocalCluster(settings.name, LocalClusterArgs(settings=settings, engine=engine))
+
+
+def _on_aws(settings: ClusterSettings) -> Cluster:
+    from components.aws.account import read_account
+    from components.aws.cluster import AwsCluster, AwsClusterArgs
+
+    account = read_account(settings)
+    return AwsCluster(
+        settings.name,
+        AwsClusterArgs(
+            settings=settings,
+            account=account,
+            project=pulumi.get_project(),
+            stack=pulumi.get_stack(),
+        ),
+    )

@@ -1,0 +1,74 @@
+"""`make amis`: look up the newest machine images that a stack needs, and pin their ids.
+
+    python -m ops.amis STACK
+
+The ids are written into Pulumi.<stack>.yaml, so that machines are the same until somebody asks for
+newer ones, and a pull request shows it when somebody does.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.environment import CHECKOUT
+from ops.stack import StackProblem, open_stack, run_command
+
+KEY = "hpc-stack:cluster"
+_ROOT = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
+PARAMETERS = {
+    "x86_64": f"{_ROOT}/recommended/image_id",
+    "arm64": f"{_ROOT}/arm64/recommended/image_id",
+    "gpu_x86_64": f"{_ROOT}/gpu/recommended/image_id",
+    "gpu_arm64": f"{_ROOT}/gpu/arm64/recommended/image_id",
+}
+"""Where AWS publishes the newest id: the ECS-optimised image has Docker, SSM agent and EFS helper,
+and for GPUs the driver. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-optimized_AMI.html"""
+
+
+def newest(region: str) -> dict[str, str]:
+    """The newest ids in a region, by the key of `aws.amis`. One that AWS has not is left out."""
+    try:
+        answer = boto3.client("ssm", region_name=region).get_parameters(
+            Names=list(PARAMETERS.values())
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise StackProblem(
+            f"AWS does not answer in {region}: {error}\n"
+            "Fix: check aws.region and your credentials (`aws sts get-caller-identity`)"
+        ) from None
+    found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
+    return {key: found[name] for key, name in PARAMETERS.items() if name in found}
+
+
+def region_of(file: Path) -> str:
+    """The region that a stack's file names. Raises StackProblem."""
+    try:
+        settings: Any = yaml.safe_load(file.read_text())["config"][KEY]
+        return str(settings["aws"]["region"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        raise StackProblem(
+            f"{file.name} is not the file of a stack on AWS: it has no cluster.aws.region.\n"
+            "Allowed: STACK=NAME of one with `platform: aws`, for instance STACK=dev"
+        ) from None
+
+
+def main() -> None:
+    """`amis.py STACK`."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    region = region_of(CHECKOUT / f"Pulumi.{name}.yaml")
+    ids = newest(region)
+    if not ids:
+        raise StackProblem(f"AWS publishes none of these images in {region}")
+    stack = open_stack(name)
+    for key, ami in sorted(ids.items()):
+        stack.pulumi("config", "set", "--path", f"{KEY}.aws.amis.{key}", ami)
+        print(f"{key:11} {ami}")
+    print(f"Written to Pulumi.{name}.yaml. `make preview STACK={name}` shows what it changes.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,183 @@
+"""The machines' user data: small, compressed, without a secret; what it signs, AWS would take."""
+
+import base64
+import datetime
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from components.aws.host import boot
+from components.aws.user_data import controller_user_data, encoded, node_user_data
+
+KEYS = {
+    "AccessKeyId": "AKIDEXAMPLE",
+    "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG",
+    "Token": "tok/en+=",
+}
+NOW = datetime.datetime(2026, 11, 24, 10, 0, 0, tzinfo=datetime.UTC)
+CONTROLLER: dict[str, Any] = {
+    "region": "eu-central-1",
+    "cluster": "dev",
+    "bucket": "dev-system-1234567",
+    "registry": "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/host-agent:0-arm64",
+    "volume": "vol-0123456789abcdef0",
+    "homes": "fs-0123456789abcdef0",
+    "homes_access_point": "fsap-0123456789abcdef0",
+    "forwards": True,
+    "cidr": "10.80.0.0/16",
+    "dump_at": "03:00",
+}
+NODE: dict[str, Any] = {
+    **{key: CONTROLLER[key] for key in ("region", "cluster", "bucket", "registry", "homes")},
+    "homes_access_point": CONTROLLER["homes_access_point"],
+    "pool": "cpu",
+    "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/slurmd:0-x86_64",
+    "controller": "10.80.0.4",
+    "gpus": False,
+    "spot_signal": "USR1",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "headers", "body"),
+    [
+        ("s3", "GET", "/names/cpu.json", {}, b""),
+        ("s3", "PUT", "/status/controller.json", {}, b'{"state":"failed"}'),
+        ("ssm", "POST", "/", {"content-type": "a/b", "x-amz-target": "AmazonSSM.X"}, b"{}"),
+    ],
+)
+def test_a_request_is_signed_as_botocore_signs_it(
+    service: str, method: str, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    host = f"{service}.eu-central-1.amazonaws.com"
+    ours = boot.sign(KEYS, "eu-central-1", service, method, host, path, headers, body, NOW)
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    keys = Credentials(KEYS["AccessKeyId"], KEYS["SecretAccessKey"], KEYS["Token"])
+    theirs = signer(keys, service, "eu-central-1")
+    asked = AWSRequest(
+        method,
+        f"https://{host}{path}",
+        {name: value for name, value in ours.items() if name != "authorization"},
+        body,
+    )
+    asked.context["timestamp"] = ours["x-amz-date"]
+    canonical = theirs.canonical_request(asked)
+    signature = theirs.signature(theirs.string_to_sign(asked, canonical), asked)
+    assert ours["authorization"].endswith(f"Signature={signature}")
+
+
+@pytest.mark.parametrize("text", [controller_user_data(**CONTROLLER), node_user_data(**NODE)])
+def test_user_data_is_small_and_the_same_each_time(text: str) -> None:
+    packed = encoded(text)
+    assert gzip.decompress(base64.b64decode(packed)).decode() == text
+    assert len(base64.b64decode(packed)) < 8192
+    assert packed == encoded(text)
+
+
+@pytest.mark.parametrize("text", [controller_user_data(**CONTROLLER), node_user_data(**NODE)])
+def test_user_data_is_a_program_for_amazon_linux(text: str, tmp_path: Path) -> None:
+    assert text.startswith("#!/usr/bin/python3\n")
+    script = tmp_path / "boot"
+    script.write_text(text)
+    # Amazon Linux 2023 has Python 3.9: what that grammar lacks must not be used.
+    check = f"import ast; ast.parse(open({str(script)!r}).read(), feature_version=(3, 9))"
+    subprocess.run((sys.executable, "-c", check), check=True)
+
+
+def test_the_program_is_told_every_fact_and_no_other() -> None:
+    told: dict[str, object] = {}
+    text = controller_user_data(**CONTROLLER)
+    exec(text[text.rindex("main({") :], {"main": told.update})  # noqa: S102 - our own text
+    assert told == {"role": "controller", **CONTROLLER}
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The machine's metadata, as far as a test sets it."""
+    items = {"instance-id": "i-0123", "instance-life-cycle": "on-demand"}
+    monkeypatch.setattr(boot, "metadata", items.__getitem__)
+    return items
+
+
+def slurmd(machine: dict[str, str], **told: Any) -> list[str]:
+    return boot.slurmd_arguments({**NODE, **told}, "cpu-3", Path("/run/hpc-stack/slurm.key"))
+
+
+def test_slurmd_runs_without_privilege(machine: dict[str, str]) -> None:
+    words = slurmd(machine)
+    assert "--privileged" not in words
+    added = [words[index + 1] for index, word in enumerate(words) if word == "--cap-add"]
+    assert added == ["BPF", "NET_ADMIN", "SYS_NICE"]
+    assert "no-new-privileges:true" in words
+
+
+def test_slurmd_gets_its_name_its_controller_and_its_key(machine: dict[str, str]) -> None:
+    words = slurmd(machine)
+    assert "SLURM_NODE_NAME=cpu-3" in words
+    assert "SLURM_CONTROLLER=10.80.0.4:6817" in words
+    assert "/run/hpc-stack/slurm.key:/etc/slurm/slurm.key:ro" in words
+    assert words[-1] == NODE["image"]
+
+
+@pytest.mark.parametrize(
+    ("life", "signal", "watched"),
+    [("spot", "USR1", True), ("on-demand", "USR1", False), ("spot", "", False)],
+)
+def test_only_a_spot_machine_of_a_spot_pool_watches_for_its_end(
+    machine: dict[str, str], life: str, signal: str, watched: bool
+) -> None:
+    machine["instance-life-cycle"] = life
+    assert ("SPOT_SIGNAL=USR1" in slurmd(machine, spot_signal=signal)) is watched
+
+
+def test_only_nodes_of_gpu_pools_ask_for_gpus(machine: dict[str, str]) -> None:
+    assert "--gpus" in slurmd(machine, gpus=True)
+    assert "--gpus" not in slurmd(machine)
+
+
+def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """A device by its name, and the commands that were run on it."""
+    device = tmp_path / "disk"
+    device.write_bytes(content)
+    real = Path
+    name = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123"
+    monkeypatch.setattr(boot, "Path", lambda text: device if text == name else real(text))
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(boot, "run", lambda *words, **_: ran.append(words))
+    monkeypatch.setattr(boot, "mount", lambda line: ran.append(("mount", line.split()[1])))
+    monkeypatch.setattr(boot, "before_docker", lambda place: None)
+    return ran
+
+
+def test_an_empty_volume_is_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = disk(tmp_path, bytes(4 << 20), monkeypatch)
+    boot.mount_data("vol-0123")
+    assert [words[0] for words in ran] == ["mkfs.xfs", "mount"]
+
+
+def test_a_volume_with_a_file_system_is_only_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    made.write_bytes(bytes(16 << 20))
+    subprocess.run(("mkfs.ext4", "-q", "-F", str(made)), check=True)
+    ran = disk(tmp_path, made.read_bytes(), monkeypatch)
+    boot.mount_data("vol-0123")
+    assert ran == [("mount", "/data")]
+
+
+def test_a_volume_with_unknown_content_is_never_formatted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = disk(tmp_path, b"somebody's data".ljust(4 << 20, b"x"), monkeypatch)
+    with pytest.raises(RuntimeError, match="not empty"):
+        boot.mount_data("vol-0123")
+    assert ran == []
