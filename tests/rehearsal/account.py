@@ -80,7 +80,15 @@ def rehearsed_account(directory: Path) -> Iterator[RehearsedAccount]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = (directory / "moto.log").open("w")
-    command = (sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port))
+    command = (
+        sys.executable,
+        "-m",
+        "tests.rehearsal.aws_server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    )
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT)
     endpoint = f"http://127.0.0.1:{port}"
     try:

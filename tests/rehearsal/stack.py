@@ -80,7 +80,7 @@ class RehearsedStack:
     def must(self, *arguments: str) -> Done:
         """Run the CLI, which has to succeed."""
         done = self.run(*arguments)
-        assert done.status == 0, done.output[-6000:]
+        assert done.status == 0, complaints(done.output)
         return done
 
     def preview(self) -> Done:
@@ -144,6 +144,14 @@ def _steps(output: str) -> list[tuple[str, str]]:
         ]
         pairs = [(one["op"], one["urn"]) for one in metadata]
     return [(op, urn.rpartition("::")[2]) for op, urn in pairs if op != "same"]
+
+
+def complaints(output: str) -> str:
+    """What of an operation's events a person would read."""
+    events = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    messages = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    wrong = [one["message"] for one in messages if one["severity"] == "error"]
+    return "".join(wrong) or output[-4000:]
 
 
 def machine_images(account: RehearsedAccount) -> dict[str, str]:
