@@ -9,7 +9,7 @@ POOL :=
 # Families of benchmarks, for instance "rounds ec2"; empty: all.
 BENCH :=
 
-.PHONY: help up down clean status shell resume preview test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell resume preview cost amis test test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -34,6 +34,12 @@ resume: $(VENV) ## let a pool launch again after failed starts have stopped it (
 
 preview: prepare ## what `make up` would change
 	@$(VENV)/python -m ops.preview $(STACK)
+
+cost: $(VENV) ## what a cluster on AWS costs, before it is made (STACK=dev)
+	@$(VENV)/python -m ops.cost $(STACK)
+
+amis: prepare ## pin the newest machine images of a cluster on AWS (STACK=dev)
+	@$(VENV)/python -m ops.amis $(STACK)
 
 down: $(VENV) ## stop the cluster and keep its data
 	@$(VENV)/python -m ops.down $(STACK)

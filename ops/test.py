@@ -20,6 +20,7 @@ SUITES = (
     "tests/node_manager",
     "tests/spot",
     "tests/engine",
+    "tests/rehearsal",
     "tests/cluster",
     "tests/faults",
 )

@@ -59,8 +59,8 @@ def read_account(settings: ClusterSettings) -> Account:
 
 
 def _client(service: str, region: str) -> Any:
-    # Typed as Any: the stubs' overloads want literals.
-    make: Callable[..., Any] = boto3.client
+    # A session of its own remembers no other credentials. Any: the stubs' overloads want literals.
+    make: Callable[..., Any] = boto3.session.Session().client
     return make(service, region_name=region, config=_PATIENCE)
 
 

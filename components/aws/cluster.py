@@ -85,7 +85,7 @@ class AwsCluster(pulumi.ComponentResource):
             None,
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider])),
         )
-        self._name, self._settings, self._aws, self._account = (
+        self._prefix, self._settings, self._aws, self._account = (
             name,
             args.settings,
             aws,
@@ -93,7 +93,7 @@ class AwsCluster(pulumi.ComponentResource):
         )
         self._own = pulumi.ResourceOptions(parent=self)
         self._tags = cluster_tags(args.settings, project=args.project, stack=args.stack)
-        self._protect: bool = args.settings.storage.protect
+        self._guarded: bool = args.settings.storage.protect
 
         place = make_place(
             name,
@@ -118,12 +118,12 @@ class AwsCluster(pulumi.ComponentResource):
                 cluster=name,
                 targets=TARGETS,
                 kms_key=aws.storage.kms_key,
-                protect=self._protect,
+                protect=self._guarded,
                 tags=self._tags,
             ),
             opts=self._own,
         )
-        secrets = make_secrets(name, SECRETS, parent=self, protect=self._protect)
+        secrets = make_secrets(name, SECRETS, parent=self, protect=self._guarded)
         self._parameters = Parameters(
             name,
             ParametersArgs(
@@ -172,12 +172,12 @@ class AwsCluster(pulumi.ComponentResource):
 
     def _bucket(self, kind: str, expire: dict[str, int]) -> Bucket:
         return Bucket(
-            f"{self._name}-{kind}",
+            f"{self._prefix}-{kind}",
             BucketArgs(
                 old_version_days=self._aws.storage.old_version_days,
                 expire=expire,
                 kms_key=self._aws.storage.kms_key,
-                protect=self._protect,
+                protect=self._guarded,
                 tags=self._tags,
             ),
             opts=self._own,
@@ -186,7 +186,7 @@ class AwsCluster(pulumi.ComponentResource):
     def _make_storage(self, place: Place) -> Storage:
         aws = self._aws
         return Storage(
-            self._name,
+            self._prefix,
             StorageArgs(
                 account=self._account,
                 zone=aws.zones[0],
@@ -196,7 +196,7 @@ class AwsCluster(pulumi.ComponentResource):
                 snapshot_days=aws.controller.snapshot_days,
                 home_unused_days=aws.storage.home_unused_days,
                 kms_key=aws.storage.kms_key,
-                protect=self._protect,
+                protect=self._guarded,
                 permissions_boundary=aws.permissions_boundary,
                 tags=self._tags,
             ),
@@ -209,7 +209,7 @@ class AwsCluster(pulumi.ComponentResource):
         amis = {self._ami(pool.instance_types[0]) for pool in self._settings.pools.values()}
         return IdentityArgs(
             account=self._account,
-            cluster=self._name,
+            cluster=self._prefix,
             pools=tuple(sorted(self._settings.pools)),
             subnets=list(place.compute_subnets.values()),
             security_groups=launched_in,
@@ -247,7 +247,7 @@ class AwsCluster(pulumi.ComponentResource):
             lambda found: encoded(
                 controller_user_data(
                     region=aws.region,
-                    cluster=self._name,
+                    cluster=self._prefix,
                     registry=_registry_host(found["image"]),
                     forwards=place.forwards,
                     cidr=aws.network.cidr,
@@ -258,7 +258,7 @@ class AwsCluster(pulumi.ComponentResource):
         )
         groups = self._groups.ids
         return Controller(
-            f"{self._name}-controller",
+            f"{self._prefix}-controller",
             ControllerArgs(
                 region=aws.region,
                 ami=self._ami(aws.controller.instance_type),
@@ -292,7 +292,7 @@ class AwsCluster(pulumi.ComponentResource):
             lambda found: encoded(
                 node_user_data(
                     region=aws.region,
-                    cluster=self._name,
+                    cluster=self._prefix,
                     pool=name,
                     registry=_registry_host(found["image"]),
                     gpus=pool.gpus is not None,
@@ -303,7 +303,7 @@ class AwsCluster(pulumi.ComponentResource):
         )
         roles = (Role.COMPUTE, Role.EFA) if pool.aws.efa else (Role.COMPUTE,)
         return ComputePool(
-            f"{self._name}-{name}",
+            f"{self._prefix}-{name}",
             ComputePoolArgs(
                 pool=name,
                 ami=self._ami(pool.instance_types[0]),
@@ -337,7 +337,7 @@ class AwsCluster(pulumi.ComponentResource):
             ),
         ).apply(lambda found: aws_bundle(self._settings, self._site(**found)))
         return s3.BucketObjectv2(
-            f"{self._name}-bundle",
+            f"{self._prefix}-bundle",
             bucket=self._system.name,
             key=BUNDLE_KEY,
             content=content,

@@ -52,7 +52,7 @@ class Identities(pulumi.ComponentResource):
         self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("hpcstack:aws:Identities", name, None, opts)
-        self._name, self._args = name, args
+        self._prefix, self._args = name, args
         self._own = pulumi.ResourceOptions(parent=self)
         facts = _facts(args)
 
@@ -92,7 +92,7 @@ class Identities(pulumi.ComponentResource):
         path: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> iam.Role:
-        name = f"{self._name}-{kind}"
+        name = f"{self._prefix}-{kind}"
         return iam.Role(
             name,
             assume_role_policy=trusted,
@@ -103,10 +103,10 @@ class Identities(pulumi.ComponentResource):
         )
 
     def _allow(self, kind: str, role: iam.Role, policy: pulumi.Input[str]) -> None:
-        iam.RolePolicy(f"{self._name}-{kind}", role=role.name, policy=policy, opts=self._own)
+        iam.RolePolicy(f"{self._prefix}-{kind}", role=role.name, policy=policy, opts=self._own)
 
     def _profile(self, kind: str, role: iam.Role) -> iam.InstanceProfile:
-        name = f"{self._name}-{kind}"
+        name = f"{self._prefix}-{kind}"
         return iam.InstanceProfile(
             name, role=role.name, tags=named(self._args.tags, name), opts=self._own
         )

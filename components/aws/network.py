@@ -44,7 +44,7 @@ class Network(pulumi.ComponentResource):
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("hpcstack:aws:Network", name, None, opts)
-        self._name, self._args = name, args
+        self._prefix, self._args = name, args
         self._own = pulumi.ResourceOptions(parent=self)
         vpc = ec2.Vpc(
             f"{name}-vpc",
@@ -101,19 +101,19 @@ class Network(pulumi.ComponentResource):
 
     def _public_subnets(self) -> dict[str, ec2.Subnet]:
         internet = ec2.InternetGateway(
-            f"{self._name}-internet",
+            f"{self._prefix}-internet",
             vpc_id=self.vpc_id,
-            tags=named(self._args.tags, self._name),
+            tags=named(self._args.tags, self._prefix),
             opts=self._own,
         )
         self._public_table = ec2.RouteTable(
-            f"{self._name}-public",
+            f"{self._prefix}-public",
             vpc_id=self.vpc_id,
-            tags=named(self._args.tags, f"{self._name}-public"),
+            tags=named(self._args.tags, f"{self._prefix}-public"),
             opts=self._own,
         )
         ec2.Route(
-            f"{self._name}-public-internet",
+            f"{self._prefix}-public-internet",
             route_table_id=self._public_table.id,
             destination_cidr_block="0.0.0.0/0",
             gateway_id=internet.id,
@@ -126,7 +126,7 @@ class Network(pulumi.ComponentResource):
         return subnets
 
     def _subnet(self, kind: str, zone: str, cidr: str) -> ec2.Subnet:
-        name = f"{self._name}-{kind}-{zone}"
+        name = f"{self._prefix}-{kind}-{zone}"
         return ec2.Subnet(
             name,
             vpc_id=self.vpc_id,
@@ -140,9 +140,9 @@ class Network(pulumi.ComponentResource):
 
     def _table(self, kind: str, subnet: ec2.Subnet, zone: str) -> ec2.RouteTable:
         table = ec2.RouteTable(
-            f"{self._name}-{kind}",
+            f"{self._prefix}-{kind}",
             vpc_id=self.vpc_id,
-            tags=named(self._args.tags, f"{self._name}-{kind}"),
+            tags=named(self._args.tags, f"{self._prefix}-{kind}"),
             opts=self._own,
         )
         self._associate(kind, subnet, table.id)
@@ -150,11 +150,14 @@ class Network(pulumi.ComponentResource):
 
     def _associate(self, kind: str, subnet: ec2.Subnet, table: pulumi.Input[str]) -> None:
         ec2.RouteTableAssociation(
-            f"{self._name}-{kind}-routes", subnet_id=subnet.id, route_table_id=table, opts=self._own
+            f"{self._prefix}-{kind}-routes",
+            subnet_id=subnet.id,
+            route_table_id=table,
+            opts=self._own,
         )
 
     def _gateway(self, zone: str, public: ec2.Subnet, table: ec2.RouteTable) -> None:
-        name = f"{self._name}-nat-{zone}"
+        name = f"{self._prefix}-nat-{zone}"
         address = ec2.Eip(name, domain="vpc", tags=named(self._args.tags, name), opts=self._own)
         gateway = ec2.NatGateway(
             name,
@@ -172,7 +175,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _flow_logs(self) -> None:
-        name, args = f"{self._name}-flow-logs", self._args
+        name, args = f"{self._prefix}-flow-logs", self._args
         group = cloudwatch.LogGroup(
             name,
             retention_in_days=args.flow_log_days,

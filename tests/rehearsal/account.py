@@ -75,7 +75,7 @@ class RehearsedAccount:
 
 @contextmanager
 def rehearsed_account(directory: Path) -> Iterator[RehearsedAccount]:
-    """A server of its own process: the engine's plugins and this one must not wait for each other."""
+    """A server in a process of its own, so that the engine's plugins do not wait for us."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

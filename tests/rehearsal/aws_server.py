@@ -22,5 +22,5 @@ def _terminate_and_free(instance: Any, *arguments: Any, **named: Any) -> Any:
 
 
 if __name__ == "__main__":
-    Instance.terminate = _terminate_and_free  # type: ignore[method-assign]
+    Instance.terminate = _terminate_and_free  # type: ignore[assignment,method-assign]
     main(sys.argv[1:])

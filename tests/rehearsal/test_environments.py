@@ -1,7 +1,6 @@
 """Each environment's whole life by the real engine: what it makes, changes, keeps and leaves."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,10 +16,10 @@ def stack(
     request: pytest.FixtureRequest,
     account: RehearsedAccount,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[RehearsedStack]:
-    """An environment that is up. The tests of this module follow each other on it."""
+) -> RehearsedStack:
+    """An environment. The tests of this module follow each other on it."""
     account.forget_all()
-    yield rehearse(request.param, account, tmp_path_factory.mktemp(request.param))
+    return rehearse(request.param, account, tmp_path_factory.mktemp(request.param))
 
 
 def bundle(stack: RehearsedStack) -> dict[str, Any]:

@@ -193,6 +193,9 @@ BROKEN: dict[str, Callable[[Graph], Graph]] = {
     "in production, data cannot be deleted by mistake": changed(
         "ebs/volume", lambda r: replace(r, protected=False)
     ),
+    "what can be made again is not protected, so that it can be replaced": changed(
+        "ec2/instance", lambda r: replace(r, protected=True)
+    ),
     "a bucket with protected data is never emptied by us": with_inputs(
         "s3/bucket", forceDestroy=True
     ),

@@ -511,6 +511,14 @@ def _(graph: Graph) -> Iterator[str]:
                 yield resource.name
 
 
+@check("what can be made again is not protected, so that it can be replaced")
+def _(graph: Graph) -> Iterator[str]:
+    data = ("aws:ebs/volume:", "aws:efs/fileSystem:", "aws:s3/bucket:", "command:local:Command")
+    for resource in graph.resources:
+        if resource.protected and not resource.type.startswith(data):
+            yield resource.name
+
+
 @check("a bucket with protected data is never emptied by us")
 def _(graph: Graph) -> Iterator[str]:
     yield from where(
@@ -547,7 +555,8 @@ def _(graph: Graph) -> Iterator[str]:
     untagged = (
         "ec2/route", "ec2/routeTableAssociation", "ec2/volumeAttachment", "iam/rolePolicy",
         "efs/mountTarget", "efs/fileSystemPolicy", "ecr/lifecyclePolicy",
-        "s3/bucketPublicAccessBlock", "s3/bucketOwnershipControls", "s3/bucketVersioning", "s3/bucketPolicy",
+        "s3/bucketPublicAccessBlock",
+        "s3/bucketOwnershipControls", "s3/bucketVersioning", "s3/bucketPolicy",
         "s3/bucketServerSideEncryptionConfiguration", "s3/bucketLifecycleConfiguration",
         "s3/bucketObjectv2",
     )  # fmt: skip

@@ -118,5 +118,6 @@ def graph(settings: ClusterSettings) -> Graph:
     args = AwsClusterArgs(
         settings=settings, account=ACCOUNT, project="hpc-stack", stack=settings.name
     )
-    pulumi.runtime.test(lambda: AwsCluster(settings.name, args))()
+    run = pulumi.runtime.test(lambda: AwsCluster(settings.name, args))  # type: ignore[no-untyped-call]
+    run()
     return Graph(settings, tuple(recorder.seen))

@@ -18,7 +18,7 @@ async def serve() -> None:
     """One provider at a port that is printed, as the engine expects it."""
     engine = os.getppid()
     server = grpc.aio.server(options=LONGEST)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(), server)  # type: ignore[no-untyped-call]
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)

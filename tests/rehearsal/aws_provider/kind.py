@@ -70,8 +70,8 @@ class Kind:
         for name in self.required:
             if name not in inputs:
                 yield name, "missing required property"
-        if self.named and isinstance(name := inputs.get(self.named), str):
-            yield from _name_mistakes(self.token, self.named, name)
+        if self.named and isinstance(given_name := inputs.get(self.named), str):
+            yield from _name_mistakes(self.token, self.named, given_name)
         yield from _tag_mistakes(inputs.get("tags") or {})
 
 

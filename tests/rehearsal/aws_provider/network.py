@@ -29,9 +29,7 @@ def retag(aws: Aws, name: str, old: Values, new: Values) -> None:
         aws.ec2.create_tags(Resources=[name], Tags=pairs(after))
 
 
-def described(
-    call: str, argument: str, answer: str, *, dead: tuple[str, ...] = ()
-) -> Callable[[Aws, str, Values], Values | None]:
+def described(call: str, argument: str, answer: str) -> Callable[[Aws, str, Values], Values | None]:
     """A reader by one of EC2's Describe calls: the tags as they are, or None."""
 
     def read(aws: Aws, name: str, inputs: Values) -> Values | None:
@@ -41,7 +39,7 @@ def described(
             if gone(error):
                 return None
             raise
-        if not found or found[0].get("State") in dead:
+        if not found or found[0].get("State") == "deleted":
             return None
         return {"tags": unpaired(found[0].get("Tags"))} if "tags" in inputs else {}
 
@@ -64,7 +62,7 @@ def _simple(
     outputs: Callable[[Aws, str, Any], Values] = lambda aws, name, made: {},
     names: tuple[str, ...] = (),
 ) -> Kind:
-    """A thing that one call makes, and another removes; only its tags and extras change in place."""
+    """A thing that one call makes and another removes; its tags and extras change in place."""
 
     def create(aws: Aws, inputs: Values) -> tuple[str, Values]:
         made = getattr(aws.ec2, call)(
@@ -317,23 +315,19 @@ def _rule(direction: str) -> Kind:
         rules = aws.ec2.describe_security_group_rules(Filters=own)["SecurityGroupRules"]
         return {} if any(one["SecurityGroupRuleId"] == name for one in rules) else None
 
+    range_and_peer = ("referencedSecurityGroupId", "cidrIpv4", "fromPort", "toPort", "description")
     return Kind(
         token=f"aws:vpc/securityGroup{title}Rule:SecurityGroup{title}Rule",
         required=("securityGroupId", "ipProtocol"),
-        optional=(
-            "referencedSecurityGroupId", "cidrIpv4", "fromPort", "toPort", "description", "tags",
-        ),  # fmt: skip
+        optional=(*range_and_peer, "tags"),
         outputs=("arn", "securityGroupRuleId"),
         # AWS can change more in place; moto cannot.
-        replaces=(
-            "securityGroupId", "ipProtocol", "referencedSecurityGroupId", "cidrIpv4", "fromPort",
-            "toPort", "description",
-        ),  # fmt: skip
+        replaces=("securityGroupId", "ipProtocol", *range_and_peer),
         create=create,
         update=_only_tags,
         delete=delete,
         read=read,
-    )  # fmt: skip
+    )
 
 
 def _create_flow_log(aws: Aws, inputs: Values) -> tuple[str, Values]:
@@ -367,7 +361,11 @@ KINDS = (
     ),
     _simple(
         "aws:ec2/subnet:Subnet", "create_subnet", "Subnet", "SubnetId", "subnet",
-        required={"vpcId": "VpcId", "cidrBlock": "CidrBlock", "availabilityZone": "AvailabilityZone"},
+        required={
+            "vpcId": "VpcId",
+            "cidrBlock": "CidrBlock",
+            "availabilityZone": "AvailabilityZone",
+        },
         optional=("mapPublicIpOnLaunch",),
         delete="delete_subnet",
         describe=("describe_subnets", "SubnetIds", "Subnets"),
@@ -437,9 +435,7 @@ KINDS = (
         create=_create_endpoint,
         update=_update_endpoint,
         delete=lambda aws, name, inputs: aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[name]),
-        read=described(
-            "describe_vpc_endpoints", "VpcEndpointIds", "VpcEndpoints", dead=("deleted",)
-        ),
+        read=described("describe_vpc_endpoints", "VpcEndpointIds", "VpcEndpoints"),
     ),
     Kind(
         token="aws:ec2/securityGroup:SecurityGroup",
