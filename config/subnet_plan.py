@@ -3,14 +3,18 @@
 The VPC is cut into eight equal slots. Six are the private subnets of zones a to f, by the zone's
 letter, so that a zone that is added, left out or listed elsewhere moves no other. The seventh is
 cut again, by letter, into small subnets for what must reach out. The eighth is free, as are the
-slots of unused zones: a quarter of the addresses or more is the price of a plan that holds.
+slots of unused zones: nodes have an eighth of the range in each zone, three eighths with three
+zones and never more than six. That is the price of a plan that holds; a larger range costs nothing.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 LETTERS = "abcdef"
+_ZONE = re.compile(rf"[a-z]{{2}}(-[a-z]+)+-[0-9][{LETTERS}]")
+"""Of a region itself. Local zones and those of phone networks have longer names."""
 SLOT_BITS = 3
 EDGE_SLOT = 6
 AWS_RESERVES = 5
@@ -72,7 +76,9 @@ def plan_subnets(cidr: IPv4Network, zones: Sequence[str]) -> SubnetPlan:
     edges = list(slots[EDGE_SLOT].subnets(prefixlen_diff=SLOT_BITS))
     index = {zone: _index(zone) for zone in zones}
     if not zones or len(set(index.values())) < len(zones):
-        raise SubnetPlanError("one or more zones, each once", "correct the list of zones")
+        raise SubnetPlanError(
+            "one or more zones of one region, each once", "correct the list of zones"
+        )
     return SubnetPlan(
         cidr=cidr,
         private={zone: slots[number] for zone, number in index.items()},
@@ -99,7 +105,7 @@ def _check(cidr: IPv4Network) -> None:
 
 
 def _index(zone: str) -> int:
-    if zone[-1:] not in LETTERS or not zone[-2:-1].isdecimal():
+    if not _ZONE.fullmatch(zone):
         raise SubnetPlanError(
             "zones of a region, a to f", f"{zone} is a local or another kind of zone: leave it out"
         )

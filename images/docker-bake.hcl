@@ -72,3 +72,10 @@ target "configurator" {
   contexts   = { slurm-client = "target:slurm-client" }
   tags       = ["${PREFIX}/configurator:${TAG}"]
 }
+
+// Not part of the group: only the controller's host on EC2 runs it.
+target "host-agent" {
+  context    = "images/host-agent"
+  dockerfile = "Dockerfile"
+  tags       = ["${PREFIX}/host-agent:${TAG}"]
+}

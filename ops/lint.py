@@ -21,6 +21,7 @@ TYPED = (
     "components",
     "images/node-manager",
     "images/configurator",
+    "images/host-agent",
     "images/slurm/files/slurmd/usr/lib/hpc-stack",
     "examples/checkpoint",
     "ops",

@@ -21,6 +21,7 @@ SUITES = (
     "tests/spot",
     "tests/engine",
     "tests/rehearsal",
+    "tests/host_agent",
     "tests/cluster",
     "tests/faults",
 )

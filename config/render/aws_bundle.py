@@ -13,13 +13,19 @@ STATUS_KEY = "status/controller.json"
 DUMPS_PREFIX = "dumps/"
 DATA_DIRECTORY = "/data"
 """Where the controller's host mounts its data volume."""
+HOME_DIRECTORY = "/home"
+"""Where every machine mounts the homes."""
+USERS_DIRECTORY = "/home/.hpc-stack/users"
+"""The user database: beside the homes, so that nodes see a change at once. Root's, as all of it."""
 
 
 def aws_bundle(settings: ClusterSettings, site: Site) -> str:
     """The object's text. Raises ValueError for a site that is not on AWS."""
     if site.aws is None:
         raise ValueError("a bundle in S3 is for a site on AWS")
-    directories = {name: f"{DATA_DIRECTORY}/{name}" for name in DATA_VOLUMES} | {"home": "/home"}
+    directories = {name: f"{DATA_DIRECTORY}/{name}" for name in DATA_VOLUMES}
+    # Homes and users are the nodes' as well.
+    directories |= {"home": HOME_DIRECTORY, "users": USERS_DIRECTORY}
     document = {
         "version": 1,
         "cluster": settings.name,

@@ -67,7 +67,7 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
         "name": project_name(cluster),
         "services": services,
         "networks": {"cluster": _network(settings, site, labels)},
-        "volumes": _volumes(cluster, labels),
+        "volumes": _volumes(cluster, labels, shared_users=site.aws is not None),
         "configs": configs,
         "secrets": {name: {"environment": variable} for name, variable in SECRETS.items()},
     }
@@ -224,11 +224,13 @@ def _network(settings: ClusterSettings, site: Site, labels: Mapping[str, str]) -
     return network
 
 
-def _volumes(cluster: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _volumes(cluster: str, labels: Mapping[str, str], *, shared_users: bool) -> dict[str, Any]:
+    # Where nodes are machines of their own, the platform shares the users with them, too.
+    given = (*DATA_VOLUMES, "users") if shared_users else DATA_VOLUMES
     volumes: dict[str, Any] = {
-        name: {"name": volume_name(cluster, name), "external": True} for name in DATA_VOLUMES
+        name: {"name": volume_name(cluster, name), "external": True} for name in given
     }
-    for name in ("etc", "users"):
+    for name in sorted({"etc", "users"} - set(given)):
         volumes[name] = {"name": volume_name(cluster, name), "labels": dict(labels)}
     # True only while somebody keeps it so, hence in memory: the sockets through which the daemons
     # authenticate commands, and which nodes are ready.

@@ -10,8 +10,10 @@ import pytest
 
 from ops.environment import CHECKOUT
 
-IMAGES_CODE = ("images/configurator", "images/node-manager")
-OUR_TOPS = {"config", "components", "ops", "offline", "tests", "configurator", "node_manager"}
+IMAGES_CODE = ("images/configurator", "images/host-agent", "images/node-manager")
+OUR_TOPS = {
+    "config", "components", "ops", "offline", "tests", "configurator", "host_agent", "node_manager",
+}  # fmt: skip
 
 
 def project_files() -> list[str]:
@@ -77,7 +79,7 @@ def test_renderers_know_no_configuration_of_pulumi() -> None:
 
 @pytest.mark.parametrize("directory", IMAGES_CODE)
 def test_code_in_images_knows_nothing_outside_its_image(directory: str) -> None:
-    own = {"images/configurator": "configurator", "images/node-manager": "node_manager"}[directory]
+    own = directory.removeprefix("images/").replace("-", "_")
     assert violations(below(directory), (OUR_TOPS - {own}) | {"pulumi", "pydantic", "yaml"}) == {}
 
 
@@ -87,7 +89,7 @@ def test_the_configurator_needs_the_standard_library_alone() -> None:
 
 
 def test_components_know_settings_and_renderers_but_no_command_and_no_configuration() -> None:
-    forbidden = {"ops", "offline", "tests", "configurator", "node_manager"}
+    forbidden = {"ops", "offline", "tests", "configurator", "host_agent", "node_manager"}
     assert violations(below("components"), forbidden) == {}
     for name in below("components"):
         assert "config.stack" not in imported(name)

@@ -13,7 +13,17 @@ from components.aws.policies.statement import Statement, document
 
 def node_policy(facts: Facts, pool: str, jobs_role: str) -> str:
     """Its pool's names, the cluster's key, its image, the homes, and the jobs' role."""
-    return document(
+    return document(*node_statements(facts, pool, jobs_role))
+
+
+def jobs_policy(facts: Facts) -> str:
+    """The data bucket, and nothing else."""
+    return document(*jobs_statements(facts))
+
+
+def node_statements(facts: Facts, pool: str, jobs_role: str) -> tuple[Statement, ...]:
+    """Those of `node_policy`."""
+    return (
         Statement(
             sid="ReadOwnName",
             actions=["s3:GetObject"],
@@ -41,9 +51,9 @@ def jobs_trust(facts: Facts) -> str:
     )
 
 
-def jobs_policy(facts: Facts) -> str:
-    """The data bucket, and nothing else."""
-    return document(
+def jobs_statements(facts: Facts) -> tuple[Statement, ...]:
+    """Those of `jobs_policy`."""
+    return (
         Statement(
             sid="ListData",
             actions=["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],

@@ -23,21 +23,35 @@ def flow_log_trust(*, account: str, region: str, partition: str) -> str:
 
 def flow_log_policy(log_group: str) -> str:
     """To write to one log group, by its ARN."""
-    return document(
-        Statement(
-            sid="Deliver",
-            actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources=[log_group, f"{log_group}:*"],
-        )
-    )
+    return document(*flow_log_statements(log_group))
 
 
 def snapshot_policy(cluster: str, *, account: str, region: str, partition: str) -> str:
     """Snapshots of the cluster's volumes, by Data Lifecycle Manager."""
+    return document(
+        *snapshot_statements(cluster, account=account, region=region, partition=partition)
+    )
+
+
+def flow_log_statements(log_group: str) -> tuple[Statement, ...]:
+    """Those of `flow_log_policy`."""
+    return (
+        Statement(
+            sid="Deliver",
+            actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            resources=[log_group, f"{log_group}:*"],
+        ),
+    )
+
+
+def snapshot_statements(
+    cluster: str, *, account: str, region: str, partition: str
+) -> tuple[Statement, ...]:
+    """Those of `snapshot_policy`."""
     owned = {"StringEquals": {f"aws:ResourceTag/{CLUSTER}": cluster}}
     volumes = f"arn:{partition}:ec2:{region}:{account}:volume/*"
     snapshots = f"arn:{partition}:ec2:{region}::snapshot/*"
-    return document(
+    return (
         Statement(
             sid="SnapshotOwnVolumes",
             actions=["ec2:CreateSnapshot"],

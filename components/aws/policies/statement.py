@@ -5,7 +5,8 @@ unless the statement says why AWS has no narrower one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ ANY = "*"
 
 Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
 """Operator to key to value(s)."""
+
+_ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
+_WILD = re.compile(r"[*?]")
 
 
 class TooWide(ValueError):
@@ -33,17 +37,12 @@ class Statement:
     principals: Mapping[str, str | Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
-        if not self.sid.isalnum():
+        if not (self.sid.isascii() and self.sid.isalnum()):
             raise ValueError(f"{self.sid}: a statement's id is letters and digits")
-        if not self.actions or (
-            not self.resources and not self.any_resource and self.principals is None
-        ):
-            raise ValueError(f"{self.sid}: no action or no resource")
-        wide = [action for action in self.actions if ANY in action]
-        if wide and self.effect == "Allow":
-            raise TooWide(f"{self.sid}: {wide[0]}; name the actions")
-        if ANY in self.resources:
-            raise TooWide(f"{self.sid}: every resource; say why with any_resource, or name them")
+        for wrong in _malformed(self):
+            raise ValueError(f"{self.sid}: {wrong}")
+        for wide in _too_wide(self):
+            raise TooWide(f"{self.sid}: {wide}")
 
     def document(self) -> dict[str, Any]:
         """As IAM reads it."""
@@ -63,5 +62,40 @@ class Statement:
 
 def document(*statements: Statement) -> str:
     """A policy's text: same statements, same bytes."""
+    sids = [one.sid for one in statements]
+    if not sids or len(set(sids)) < len(sids):
+        raise ValueError(f"{sids}: a policy has statements, each with an id of its own")
     made = {"Version": "2012-10-17", "Statement": [one.document() for one in statements]}
     return json.dumps(made, sort_keys=True)
+
+
+def _malformed(one: Statement) -> Iterator[str]:
+    # A text is a sequence of texts, too: "s3:GetObject" would be twelve actions.
+    if isinstance(one.actions, str) or isinstance(one.resources, str):
+        yield "actions and resources are lists"
+    if not one.actions:
+        yield "no action"
+    if not one.resources and not one.any_resource and one.principals is None:
+        yield "no resource"
+    if one.resources and one.any_resource:
+        yield "some resources, and a reason for every one: which of the two?"
+    if any(not value for keys in one.conditions.values() for value in keys.values()) or not all(
+        one.conditions.values()
+    ):
+        yield "a condition without a value"
+
+
+def _too_wide(one: Statement) -> Iterator[str]:
+    if one.effect == "Allow":
+        yield from (f"{a}; name the actions" for a in one.actions if not _ACTION.fullmatch(a))
+        if any(ANY in _listed(value) for value in (one.principals or {}).values()):
+            yield "everybody; name who"
+    for resource in one.resources:
+        # Region and account of an ARN may be empty, but never open.
+        *place, thing = resource.split(":", 5)
+        if len(place) < 5 or _WILD.search("".join(place)) or not thing.strip("*?/"):
+            yield f"{resource}; say why with any_resource, or name them"
+
+
+def _listed(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
