@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws
 from pulumi_aws import s3
+from pulumi_command.local import Command, Logging
 
 from components.aws.account import Account
 from components.aws.buckets import Bucket, BucketArgs, system_bucket_expiry
@@ -23,11 +24,13 @@ from components.aws.user_data import controller_user_data, encoded, node_user_da
 from components.image_tag import content_tag
 from components.random_secrets import make_secrets
 from config.catalogue import catalogue
-from config.render.aws_bundle import BUNDLE_KEY, aws_bundle
+from config.render.aws_bundle import BUNDLE_KEY, aws_bundle, bundle_digest
 from config.render.compose import SECRETS
 from config.render.site import AwsSite, LaunchSite, Site
 from config.settings import ClusterSettings, Pool
 from config.settings.aws_consistency import ami_key
+
+_AWAIT = ".venv/bin/python -m components.aws.await_controller"
 
 SERVICE_IMAGES = {
     "mysql": "mysql",
@@ -141,16 +144,17 @@ class AwsCluster(pulumi.ComponentResource):
         pools = {
             pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
         }
+        self._needed_to_boot = [host, self._identities, self._parameters, self._storage]
         if place.route_tables:
             route_through_controller(name, place.route_tables, host.network_interface, self._own)
-        bundle = self._make_bundle(place, host, pools)
+        running = self._deliver(self._make_bundle(place, host, pools), place)
 
         ports, default = args.settings.ports, args.settings.default_pool
         others = sorted(args.settings.pools.keys() - {default})
-        self.ssh = bundle.id.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
-        self.rest = bundle.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
-        self.partitions = bundle.id.apply(lambda _: [default, *others])
-        self.login_container = bundle.id.apply(lambda _: f"hpc-{name}-login-1")
+        self.ssh = running.id.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
+        self.rest = running.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
+        self.partitions = running.id.apply(lambda _: [default, *others])
+        self.login_container = running.id.apply(lambda _: f"hpc-{name}-login-1")
         self.images = pulumi.Output.all(*self._images.values()).apply(sorted)
         self.controller = host.instance_id
         self.data_bucket = self._data.name
@@ -345,6 +349,24 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
 
+    def _deliver(self, bundle: s3.BucketObjectv2, place: Place) -> Command:
+        """Wait until the controller says that it runs the bundle, or why it does not."""
+        return Command(
+            f"{self._prefix}-ready",
+            create=_AWAIT,
+            update=_AWAIT,
+            environment={
+                "HPC_STACK_REGION": self._aws.region,
+                "HPC_STACK_BUCKET": self._system.name,
+                "HPC_STACK_DIGEST": bundle.content.apply(_digest),
+                # Not read: a bundle that is brought back after another has failed is awaited, too.
+                "HPC_STACK_BUNDLE_VERSION": bundle.version_id,
+            },
+            logging=Logging.NONE,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[bundle, *self._needed_to_boot]),
+        )
+
     def _site(
         self,
         *,
@@ -375,6 +397,10 @@ class AwsCluster(pulumi.ComponentResource):
                 launches=launches,
             ),
         )
+
+
+def _digest(bundle: str | None) -> str:
+    return bundle_digest(bundle or "")
 
 
 def _registry_host(image: str) -> str:

@@ -3,12 +3,18 @@
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import yaml
+from botocore.exceptions import ClientError
 
+from config.render.aws_bundle import BUNDLE_KEY, STATUS_KEY
 from ops.environment import CHECKOUT
 from ops.stack import Stack, open_stack
 from tests.cluster.own_stack import copy_program
@@ -87,7 +93,9 @@ class RehearsedStack:
         return self.must("preview")
 
     def up(self) -> Done:
-        return self.must("up", "--yes", "--skip-preview")
+        """Bring the stack up, with somebody who plays the controller's host agent."""
+        with played_controller(self.account):
+            return self.must("up", "--yes", "--skip-preview")
 
     def resources(self) -> list[dict[str, Any]]:
         """What the stack believes to be there, of AWS."""
@@ -144,6 +152,50 @@ def _steps(output: str) -> list[tuple[str, str]]:
         ]
         pairs = [(one["op"], one["urn"]) for one in metadata]
     return [(op, urn.rpartition("::")[2]) for op, urn in pairs if op != "same"]
+
+
+@contextmanager
+def played_controller(
+    account: RehearsedAccount, state: str = "ready", detail: str = "", log: str = ""
+) -> Iterator[None]:
+    """Somebody who says of every bundle that comes how it went, as the host agent would."""
+    stopped = Event()
+    s3 = account.client("s3")
+
+    def answer() -> None:
+        told: dict[str, str] = {}
+        while not stopped.wait(0.1):
+            for bucket in (one["Name"] for one in s3.list_buckets()["Buckets"]):
+                if "-system-" in bucket:
+                    told[bucket] = _answer(s3, bucket, told.get(bucket, ""), state, detail, log)
+
+    thread = Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _answer(s3: Any, bucket: str, told: str, state: str, detail: str, log: str) -> str:
+    try:
+        text = s3.get_object(Bucket=bucket, Key=BUNDLE_KEY)["Body"].read()
+    except ClientError:
+        return told
+    digest = str(json.loads(text)["digest"])
+    if digest != told:
+        status = {
+            "version": 1,
+            "digest": digest,
+            "state": state,
+            "detail": detail,
+            "log": log,
+            "instance_id": "i-played",
+            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        s3.put_object(Bucket=bucket, Key=STATUS_KEY, Body=json.dumps(status).encode())
+    return digest
 
 
 def complaints(output: str) -> str:

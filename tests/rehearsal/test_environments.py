@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from tests.rehearsal.account import REGION, RehearsedAccount
-from tests.rehearsal.stack import RehearsedStack, rehearse
+from tests.rehearsal.stack import (
+    RehearsedStack,
+    complaints,
+    played_controller,
+    rehearse,
+)
 
 ENVIRONMENTS = ("dev", "prod")
 
@@ -69,11 +74,29 @@ def test_a_changed_limit_reaches_the_bundle_and_nothing_else(stack: RehearsedSta
     before = bundle(stack)["digest"]
     stack.configure(limits={**limits, "max_nodes": 7})
     done = stack.up()
-    assert done.steps == [("update", f"{stack.stack.name}-bundle")]
+    assert done.of("update") == {f"{stack.stack.name}-bundle", f"{stack.stack.name}-ready"}
+    assert set(done.count) == {"update"}
     assert bundle(stack)["digest"] != before
     stack.configure(limits=limits)
     stack.up()
     assert bundle(stack)["digest"] == before
+
+
+def test_a_controller_that_cannot_run_the_bundle_ends_the_update_with_its_reason(
+    stack: RehearsedStack,
+) -> None:
+    limits = stack.settings()["limits"]
+    stack.configure(limits={**limits, "max_nodes": 8})
+    with played_controller(stack.account, "failed", "service slurmdbd exited (1)", "no disk\n"):
+        done = stack.run("up", "--yes", "--skip-preview")
+    assert done.status != 0
+    told = complaints(done.output)
+    assert "The controller i-played could not run the new bundle: service slurmdbd" in told
+    assert "The end of its log:\nno disk" in told
+    assert "Traceback" not in told
+    stack.configure(limits=limits)
+    assert stack.up().of("update") == {f"{stack.stack.name}-bundle", f"{stack.stack.name}-ready"}
+    assert stack.up().steps == []
 
 
 def test_a_larger_disk_for_nodes_is_a_new_version_of_the_template(stack: RehearsedStack) -> None:
@@ -81,7 +104,8 @@ def test_a_larger_disk_for_nodes_is_a_new_version_of_the_template(stack: Rehears
     pools = stack.settings()["pools"]
     stack.configure(pools={**pools, "cpu": {**pools["cpu"], "aws": {"root_gb": 50}}})
     done = stack.up()
-    assert done.of("update") == {name, f"{stack.stack.name}-bundle"}
+    changed = {name, f"{stack.stack.name}-bundle", f"{stack.stack.name}-ready"}
+    assert done.of("update") == changed
     assert set(done.count) == {"update"}
     template = stack.resource(name, "LaunchTemplate")["outputs"]
     assert template["latestVersion"] == template["defaultVersion"] == 2

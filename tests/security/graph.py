@@ -62,6 +62,7 @@ _MADE: dict[str, dict[str, Any]] = {
         "primaryNetworkInterfaceId": "eni-0123456789abcdef0",
     },
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+    "aws:s3/bucketObjectv2:BucketObjectv2": {"versionId": "version-1"},
     "aws:ec2/eip:Eip": {"allocationId": "eipalloc-0123456789abcdef0"},
     "command:local:Command": {"stdout": "made-up-secret", "stderr": ""},
 }

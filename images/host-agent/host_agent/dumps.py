@@ -20,9 +20,9 @@ SCRATCH = Path("/data")
 
 # The password is where the container has it, and reaches the client by its environment.
 _AS_ROOT = 'MYSQL_PWD="$(cat /run/secrets/database_root_password)" exec '
-_DUMP = (
-    f"{_AS_ROOT}mysqldump --user=root --single-transaction --routines --no-tablespaces {DATABASE}"
-)
+# Without the server's own history (GTID), which a server that has one already would refuse.
+_OPTIONS = "--single-transaction --routines --no-tablespaces --set-gtid-purged=OFF"
+_DUMP = f"{_AS_ROOT}mysqldump --user=root {_OPTIONS} {DATABASE}"
 _EMPTY = (
     f"{_AS_ROOT}mysql --user=root --execute="
     f"'DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE}'"
