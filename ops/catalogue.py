@@ -33,6 +33,7 @@ _BATCH = 100
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _SPEED = re.compile(r"(?:(\d+)x )?([\d.]+) (Giga|Mega)bit")
+_ELSEWHERE = "take all prices from a region that has it: --region REGION"
 Description = Mapping[str, Any]
 
 
@@ -92,8 +93,7 @@ def _obstacles(name: str, answers: Answers) -> Iterator[str]:
     description = answers.described.get(name)
     if description is None:
         yield (
-            f"EC2 does not offer {name} in {answers.region}.\n"
-            "Fix: check the name, or name a region that has it: --region REGION"
+            f"EC2 does not offer {name} in {answers.region}.\nFix: check the name, or {_ELSEWHERE}"
         )
         return
     if _architecture(description) is None:
@@ -102,10 +102,7 @@ def _obstacles(name: str, answers: Answers) -> Iterator[str]:
     if any(not gpu.get("Count") for gpu in _gpus(description)):
         yield f"{name} has a part of a GPU. Allowed: whole GPUs. Fix: choose another type"
     if name not in answers.on_demand:
-        yield (
-            f"AWS names no on-demand price of {name} in {answers.region}.\n"
-            "Fix: name a region that has one: --region REGION"
-        )
+        yield (f"AWS names no on-demand price of {name} in {answers.region}.\nFix: {_ELSEWHERE}")
 
 
 def _price(answers: Answers, name: str) -> Price | None:
@@ -158,8 +155,8 @@ def network_gbps(network: Description) -> float:
     if said := _SPEED.search(network.get("NetworkPerformance", "")):
         speed = int(said[1] or 1) * float(said[2])
         return round(speed if said[3] == "Giga" else speed / 1000, 3)
-    cards = network.get("NetworkCards", [])
-    return round(sum(card.get("PeakBandwidthInGbps", 0.0) for card in cards), 3)
+    cards = [float(card["PeakBandwidthInGbps"]) for card in network.get("NetworkCards", [])]
+    return round(sum(cards), 3)
 
 
 def _architecture(description: Description) -> Literal["x86_64", "arm64"] | None:

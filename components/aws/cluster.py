@@ -14,6 +14,7 @@ from components.aws.compute_pool import ComputePool, ComputePoolArgs
 from components.aws.controller import Controller, ControllerArgs
 from components.aws.firewall import Role, cluster_rules
 from components.aws.identity import Identities, IdentityArgs
+from components.aws.images import Images, ImagesArgs, image_tag
 from components.aws.parameters import Parameters, ParametersArgs
 from components.aws.place import Place, make_place, route_through_controller
 from components.aws.registry import Registry, RegistryArgs
@@ -28,6 +29,7 @@ from config.render.aws_bundle import BUNDLE_KEY, aws_bundle, bundle_digest
 from config.render.compose import SECRETS
 from config.render.site import AwsSite, LaunchSite, Site
 from config.settings import ClusterSettings, Pool
+from config.settings.aws import Aws
 from config.settings.aws_consistency import ami_key
 
 _AWAIT = ".venv/bin/python -m components.aws.await_controller"
@@ -42,7 +44,8 @@ SERVICE_IMAGES = {
     "node-manager": "node-manager-ec2",
 }
 """Repository of each of the controller's services."""
-TARGETS = (*SERVICE_IMAGES.values(), "slurmd", "host-agent")
+CONTROLLER_IMAGES = (*SERVICE_IMAGES.values(), "host-agent")
+TARGETS = (*CONTROLLER_IMAGES, "slurmd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,16 +138,25 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
         self._identities = Identities(name, self._identity_args(place), opts=self._own)
-        tag = content_tag(args.settings.software)
-        self._images = {
-            target: pulumi.Output.format("{0}:{1}", url, self._suffix(target, tag))
-            for target, url in self._registry.urls.items()
-        }
+        self._content = content_tag(args.settings.software)
+        self._pushed = Images(
+            name,
+            ImagesArgs(
+                region=aws.region,
+                urls=self._registry.urls,
+                images=needed_images(args.settings, aws),
+                content=self._content,
+                software=args.settings.software,
+            ),
+            opts=self._own,
+        )
         host = self._make_controller(place)
         pools = {
             pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
         }
-        self._needed_to_boot = [host, self._identities, self._parameters, self._storage]
+        self._needed_to_boot = [
+            host, self._identities, self._parameters, self._storage, self._pushed,
+        ]  # fmt: skip
         if place.route_tables:
             route_through_controller(name, place.route_tables, host.network_interface, self._own)
         running = self._deliver(self._make_bundle(place, host, pools), place)
@@ -155,7 +167,13 @@ class AwsCluster(pulumi.ComponentResource):
         self.rest = running.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
         self.partitions = running.id.apply(lambda _: [default, *others])
         self.login_container = running.id.apply(lambda _: f"hpc-{name}-login-1")
-        self.images = pulumi.Output.all(*self._images.values()).apply(sorted)
+        self.images = pulumi.Output.all(
+            *(
+                self._image(image, architecture)
+                for architecture, images in needed_images(args.settings, aws).items()
+                for image in images
+            )
+        ).apply(sorted)
         self.controller = host.instance_id
         self.data_bucket = self._data.name
         self.launch_templates = pulumi.Output.all(
@@ -232,17 +250,19 @@ class AwsCluster(pulumi.ComponentResource):
     def _ami(self, instance_type: str) -> str:
         return str(getattr(self._aws.amis, ami_key(catalogue()[instance_type])))
 
-    def _suffix(self, target: str, tag: str) -> str:
-        """An image's tag. Nodes' processors may be other ones than the controller's."""
-        if target == "slurmd":
-            return tag
-        return f"{tag}-{catalogue()[self._aws.controller.instance_type].architecture}"
+    def _image(self, image: str, architecture: str) -> pulumi.Output[str]:
+        """Full reference of an image for one kind of processor."""
+        url, tag = self._registry.urls[image], image_tag(self._content, architecture)
+        return pulumi.Output.format("{0}:{1}", url, tag)
+
+    def _controller_image(self, image: str) -> pulumi.Output[str]:
+        return self._image(image, architecture_of(self._aws.controller.instance_type))
 
     def _make_controller(self, place: Place) -> Controller:
         aws = self._aws
         told = pulumi.Output.all(
             bucket=self._system.name,
-            image=self._images["host-agent"],
+            image=self._controller_image("host-agent"),
             volume=self._storage.volume_id,
             homes=self._storage.homes_id,
             homes_access_point=self._storage.homes_access_point,
@@ -284,10 +304,9 @@ class AwsCluster(pulumi.ComponentResource):
     def _make_pool(self, name: str, pool: Pool, host: Controller) -> ComputePool:
         aws, groups = self._aws, self._groups.ids
         spot = pool.spot_settings
-        architecture = catalogue()[pool.instance_types[0]].architecture
         told = pulumi.Output.all(
             bucket=self._system.name,
-            image=self._images["slurmd"].apply(lambda text: f"{text}-{architecture}"),
+            image=self._image("slurmd", architecture_of(pool.instance_types[0])),
             controller=host.private_address,
             homes=self._storage.homes_id,
             homes_access_point=self._storage.homes_access_point,
@@ -331,7 +350,9 @@ class AwsCluster(pulumi.ComponentResource):
         content = pulumi.Output.all(
             address=host.private_address,
             bucket=self._system.name,
-            images=pulumi.Output.all(**self._images),
+            images=pulumi.Output.all(
+                **{image: self._controller_image(image) for image in CONTROLLER_IMAGES}
+            ),
             subnets=pulumi.Output.all(**place.compute_subnets),
             templates=pulumi.Output.all(
                 **{p: made.launch_template_id for p, made in pools.items()}
@@ -397,6 +418,21 @@ class AwsCluster(pulumi.ComponentResource):
                 launches=launches,
             ),
         )
+
+
+def architecture_of(instance_type: str) -> str:
+    """The processors of a type."""
+    return catalogue()[instance_type].architecture
+
+
+def needed_images(settings: ClusterSettings, aws: Aws) -> dict[str, list[str]]:
+    """Which images are needed for which processors: the controller's, and slurmd for the pools'."""
+    needed = {architecture_of(aws.controller.instance_type): list(CONTROLLER_IMAGES)}
+    for pool in settings.pools.values():
+        images = needed.setdefault(architecture_of(pool.instance_types[0]), [])
+        if "slurmd" not in images:
+            images.append("slurmd")
+    return needed
 
 
 def _digest(bundle: str | None) -> str:

@@ -72,7 +72,7 @@ class Network(Part):
     """The VPC, and the ways into and out of it."""
 
     cidr: Cidr = "10.80.0.0/16"
-    """Range of the VPC, private, /16 to /24. It cannot be changed later."""
+    """Range of the VPC, private, /16 to /22. It cannot be changed later."""
     existing: ExistingNetwork | None = None
     """Use this VPC. Not set: one is made."""
     nat: Literal["controller", "gateway"] = "controller"

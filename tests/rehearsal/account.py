@@ -31,6 +31,11 @@ class RehearsedAccount:
     side_store: SideStore
     side_store_file: Path
 
+    @property
+    def docker_log(self) -> Path:
+        """What was asked of Docker: a line for each command."""
+        return self.side_store_file.with_name("docker.log")
+
     def environment(self) -> dict[str, str]:
         """What leads boto3 and the provider's stand-in there, and nowhere else."""
         return {
@@ -42,6 +47,7 @@ class RehearsedAccount:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             VARIABLE: str(self.side_store_file),
+            "HPC_STACK_REHEARSAL_DOCKER": str(self.docker_log),
         }
 
     def client(self, service: str) -> Any:

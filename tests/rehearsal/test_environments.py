@@ -24,6 +24,7 @@ def stack(
 ) -> RehearsedStack:
     """An environment. The tests of this module follow each other on it."""
     account.forget_all()
+    account.docker_log.write_text("")
     return rehearse(request.param, account, tmp_path_factory.mktemp(request.param))
 
 
@@ -57,6 +58,22 @@ def test_the_outputs_are_those_of_every_platform(stack: RehearsedStack) -> None:
     assert outputs["cluster"] == stack.stack.name
     assert outputs["partitions"][0] == "cpu"
     assert all(f".dkr.ecr.{REGION}." in image for image in outputs["images"])
+
+
+def test_images_are_built_for_the_processors_that_the_cluster_has_and_pushed_by_content(
+    stack: RehearsedStack,
+) -> None:
+    asked = stack.account.docker_log.read_text()
+    images = stack.stack.outputs()["images"]
+    tags = {image.rpartition(":")[2].partition("-")[2] for image in images}
+    assert tags == {"x86_64", "arm64"}
+    for platform, target in (("linux/arm64", "slurmctld"), ("linux/amd64", "slurmd")):
+        (line,) = (line for line in asked.splitlines() if f"platform={platform}" in line)
+        assert " --push " in line
+        assert target in line.split()
+    (mirrored,) = (image for image in images if "/mysql:" in image)
+    assert f"push --quiet {mirrored}" in asked
+    assert asked.count("login --username AWS --password-stdin") == 2
 
 
 def test_the_bundle_names_what_is_there(stack: RehearsedStack) -> None:
