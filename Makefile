@@ -65,3 +65,4 @@ bench: ## the benchmarks, one line a figure (BENCH="rounds ec2": only these)
 
 docs: $(VENV) ## write the generated pages in docs/
 	@$(VENV)/python -m config.reference
+	@$(VENV)/python -m components.aws.reachability

@@ -3,11 +3,12 @@
 import sys
 
 from ops.progress import Progress, say
-from ops.stack import Stack, StackProblem, open_stack, run_command
+from ops.stack import Stack, StackProblem, open_stack, refuse_aws, run_command
 
 
 def down(stack: Stack) -> None:
     """Remove services, nodes and network; volumes, secrets and images stay."""
+    refuse_aws(stack, "aws ec2 stop-instances --instance-ids INSTANCE")
     cluster = stack.outputs().get("cluster")
     services = cluster and stack.urn(cluster, "services")
     if not services or services not in stack.resources():

@@ -4,13 +4,15 @@ import subprocess
 import sys
 
 from ops.containers import containers
-from ops.stack import StackProblem, open_stack, run_command
+from ops.stack import StackProblem, open_stack, refuse_aws, run_command
 
 
 def main() -> None:
     """`resume.py STACK POOL`."""
     stack, pool, *_ = [*sys.argv[1:], "", ""]
-    cluster = open_stack(stack or "local").outputs().get("cluster", "")
+    opened = open_stack(stack or "local")
+    refuse_aws(opened, f"docker exec node-manager, as in docs/aws.md, with {pool or 'POOL'}")
+    cluster = opened.outputs().get("cluster", "")
     manager = next(
         (
             c.name

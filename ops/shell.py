@@ -4,13 +4,15 @@ import os
 import sys
 
 from ops.containers import containers, login_container, users
-from ops.stack import StackProblem, open_stack, run_command
+from ops.stack import StackProblem, open_stack, refuse_aws, run_command
 
 
 def main() -> None:
     """`shell.py STACK [USER] [COMMAND]`; the default user is the one with the lowest uid."""
     stack, user, command, *_ = [*sys.argv[1:], "", "", ""]
-    cluster = open_stack(stack or "local").outputs().get("cluster", "")
+    opened = open_stack(stack or "local")
+    refuse_aws(opened, "aws ssm start-session --target INSTANCE")
+    cluster = opened.outputs().get("cluster", "")
     if not any(c.service == "login" and c.state == "running" for c in containers(cluster)):
         raise StackProblem("The cluster is not running. Fix: make up")
     known = users(cluster)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ops.environment import (
     CHECKOUT,
     STATE_NAME,
@@ -86,6 +88,15 @@ class Stack:
         state = json.loads(self.pulumi("stack", "export"))
         return frozenset(row["urn"] for row in state["deployment"].get("resources", []))
 
+    @property
+    def platform(self) -> str:
+        """Where its cluster runs, by its settings: `local` or `aws`."""
+        try:
+            document: Any = yaml.safe_load((self.checkout / f"Pulumi.{self.name}.yaml").read_text())
+            return str(document["config"][f"{PROJECT}:cluster"].get("platform", "local"))
+        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+            return "local"  # what is wrong with the settings, the program says better
+
     def urn(self, cluster: str, part: str) -> str:
         """URN of one of a local cluster's resources, for instance its `services`."""
         kind = "hpcstack:local:Cluster$command:local:Command"
@@ -131,6 +142,15 @@ def _create(stack: Stack, file: Path) -> None:
                 "checkout.\nFix: remove the line `encryptionsalt: ...`; Pulumi writes a new one"
             ) from None
         raise
+
+
+def refuse_aws(stack: Stack, instead: str) -> None:
+    """Raise StackProblem where a command is not there yet for clusters on AWS."""
+    if stack.platform == "aws":
+        raise StackProblem(
+            f"This command is for clusters on this machine; {stack.name} is on AWS.\n"
+            f"Instead: {instead} (docs/aws.md)"
+        )
 
 
 def release_dead_lock(stacks: Path, name: str) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from ops.containers import Container, containers, login_container
-from ops.stack import StackProblem, open_stack, run_command
+from ops.stack import StackProblem, open_stack, refuse_aws, run_command
 
 _REPORT = """
 sinfo --format='%12P %.6a %.6D %.10T %N' --states=all
@@ -16,7 +16,9 @@ squeue --format='%.10i %10P %12j %8u %10a %.8T %.10M %.5D %R' | head -16
 
 def report(stack_name: str) -> str:
     """The whole screen; raises StackProblem where there is no cluster."""
-    outputs = open_stack(stack_name).outputs()
+    stack = open_stack(stack_name)
+    refuse_aws(stack, "`sinfo` and `squeue` on the login node")
+    outputs = stack.outputs()
     if "cluster" not in outputs:
         raise StackProblem(f"Stack {stack_name} has no cluster yet. Fix: make up")
     cluster = outputs["cluster"]

@@ -7,7 +7,7 @@ from typing import Any
 from ops.containers import containers, image_exists, users
 from ops.first_job import FirstJob, run_first_job
 from ops.progress import Progress, say
-from ops.stack import Stack, StackProblem, open_stack, run_command
+from ops.stack import Stack, StackProblem, open_stack, refuse_aws, run_command
 
 SERVICES = 6
 """Services that always run; the configurator may have ended, when the engine was restarted."""
@@ -15,6 +15,7 @@ SERVICES = 6
 
 def up(stack: Stack) -> None:
     """Bring the stack up; a cluster that was made, or made again, is proved by a job."""
+    refuse_aws(stack, f"pulumi up --stack {stack.name}")
     begun = time.monotonic()
     progress = Progress("up")
     replacements = [word for urn in repairs(stack) for word in ("--replace", urn)]

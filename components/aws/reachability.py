@@ -1,19 +1,36 @@
 """Who can reach whom on which port, read from rules: a connection needs both ends' permission.
 
-The page docs/reachability.md is made from it, and a test holds what was rendered to it.
+`python -m components.aws.reachability` writes docs/reachability.md by it; tests hold what is declared
+to it, and the page.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from components.aws.firewall import Peer, Role, Rule
+from components.aws.firewall import Peer, Role, Rule, firewall_rules
+from config.settings import Ports
+
+PAGE = Path("docs/reachability.md")
+HEAD = """\
+# Who can reach whom on AWS
+
+<!-- Made by `python -m components.aws.reachability` from components/aws/firewall.py. Do not edit. -->
+
+Each line is a connection that both ends allow; there is no other. Machines are the controller's host
+(`controller`, which is also `monitoring`), nodes (`compute`; with adapters also `efa`), and the doors
+to the homes (`storage`). `efa` is there only with a pool that has `efa: true`, SSH only with
+`aws.network.ssh_from`. With `nat: controller` what nodes send to the internet passes the controller.
+Nothing is open to the internet; people come in through SSM.
+
+"""
 
 Reach = Mapping[tuple[str, str], frozenset[str]]
 """From (source, target) to ports: `6817`, `1024-65535`, or `all`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class Connection:
     """A connection that both ends allow."""
 
     source: str
@@ -22,7 +39,7 @@ class Path:
     why: str
 
 
-def paths(rules: Iterable[Rule]) -> list[Path]:
+def paths(rules: Iterable[Rule]) -> list[Connection]:
     """Every connection that can be opened, sorted. Between two groups, both must allow it."""
     found = []
     rules = tuple(rules)
@@ -45,7 +62,15 @@ def reach(rules: Iterable[Rule]) -> Reach:
     return {ends: frozenset(ports) for ends, ports in matrix.items()}
 
 
-def page(rules: Iterable[Rule]) -> str:
+def page() -> str:
+    """The text of docs/reachability.md: a cluster with everything that a setting can open."""
+    everything = firewall_rules(
+        ssh_from=["addresses in ssh_from"], ssh_port=Ports().ssh, forwards=True, efa=True
+    )
+    return HEAD + table(everything)
+
+
+def table(rules: Iterable[Rule]) -> str:
     """The matrix as a table in Markdown."""
     lines = ["| from | to | TCP ports | what for |", "| --- | --- | --- | --- |"]
     lines += [f"| {p.source} | {p.target} | {p.ports} | {p.why} |" for p in paths(rules)]
@@ -68,6 +93,10 @@ def _covers(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def _path(source: Peer, target: Peer, rule: Rule) -> Path:
+def _path(source: Peer, target: Peer, rule: Rule) -> Connection:
     ports = "all" if rule.ports is None else "-".join(map(str, dict.fromkeys(rule.ports)))
-    return Path(source=str(source), target=str(target), ports=ports, why=rule.description)
+    return Connection(source=str(source), target=str(target), ports=ports, why=rule.description)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from components.aws.firewall import INTERNET, Role, Rule, firewall_rules
-from components.aws.reachability import page, paths, reach
+from components.aws.reachability import PAGE, page, paths, reach, table
+from ops.environment import CHECKOUT
 
 INSIDE = {
     ("compute", "controller"): {"6817", "6819", "60001-60999"},
@@ -122,8 +123,13 @@ def test_a_connection_needs_the_permission_of_both_ends(rules: list[Rule], reach
     assert bool(paths(rules)) is reached
 
 
-def test_the_page_has_a_line_for_each_path() -> None:
+def test_the_page_in_docs_is_current() -> None:
+    current = (CHECKOUT / PAGE).read_text(encoding="utf-8")
+    assert current == page(), "run `make docs`"
+
+
+def test_the_table_has_a_line_for_each_path() -> None:
     rules = firewall_rules(forwards=True, efa=True)
-    text = page(rules)
+    text = table(rules)
     assert len(text.splitlines()) == 2 + len(paths(rules))
     assert "| compute | controller | 6817 | nodes register and report to slurmctld |" in text

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from ops.stack import Stack, StackProblem, open_stack, release_dead_lock, run_command
+from ops.stack import (
+    Stack,
+    StackProblem,
+    open_stack,
+    refuse_aws,
+    release_dead_lock,
+    run_command,
+)
 
 
 def lock(stacks: Path, text: str, stack: str = "local") -> Path:
@@ -166,3 +173,30 @@ def test_an_interrupt_says_that_nothing_is_lost() -> None:
 
     with pytest.raises(SystemExit, match="the same command goes on from here"):
         run_command(main)
+
+
+def stack_of(directory: Path, text: str) -> Stack:
+    """A stack whose file has this text."""
+    (directory / "Pulumi.mine.yaml").write_text(text)
+    return Stack(name="mine", checkout=directory, state=directory, environment={})
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("config: {'hpc-stack:cluster': {platform: aws}}", "aws"),
+        ("config: {'hpc-stack:cluster': {pools: {}}}", "local"),
+        ("config: {'hpc-stack:cluster': 7}", "local"),
+        ("- no mapping", "local"),
+        ("{", "local"),
+    ],
+)
+def test_the_platform_is_the_one_in_the_settings(tmp_path: Path, text: str, platform: str) -> None:
+    assert stack_of(tmp_path, text).platform == platform
+
+
+def test_a_command_for_this_machine_says_what_to_do_on_aws_instead(tmp_path: Path) -> None:
+    on_aws = stack_of(tmp_path, "config: {'hpc-stack:cluster': {platform: aws}}")
+    with pytest.raises(StackProblem, match="mine is on AWS\\.\nInstead: pulumi up"):
+        refuse_aws(on_aws, "pulumi up")
+    refuse_aws(stack_of(tmp_path, "config: {'hpc-stack:cluster': {}}"), "pulumi up")
