@@ -1,7 +1,7 @@
 """Who can reach whom on which port, read from rules: a connection needs both ends' permission.
 
-`python -m components.aws.reachability` writes docs/reachability.md by it; tests hold what is declared
-to it, and the page.
+`python -m components.aws.reachability` writes docs/reachability.md by it; tests hold the page and
+what is declared to it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ PAGE = Path("docs/reachability.md")
 HEAD = """\
 # Who can reach whom on AWS
 
-<!-- Made by `python -m components.aws.reachability` from components/aws/firewall.py. Do not edit. -->
+<!-- Made by `python -m components.aws.reachability` from firewall.py beside it. Do not edit. -->
 
-Each line is a connection that both ends allow; there is no other. Machines are the controller's host
-(`controller`, which is also `monitoring`), nodes (`compute`; with adapters also `efa`), and the doors
-to the homes (`storage`). `efa` is there only with a pool that has `efa: true`, SSH only with
-`aws.network.ssh_from`. With `nat: controller` what nodes send to the internet passes the controller.
-Nothing is open to the internet; people come in through SSM.
+Each line is a connection that both ends allow; there is no other. Machines are the controller's
+host (`controller`, which is also `monitoring`), nodes (`compute`; with adapters also `efa`), and
+the doors to the homes (`storage`). `efa` is there only with a pool that has `efa: true`, SSH only
+with `aws.network.ssh_from`. With `nat: controller` what nodes send to the internet passes the
+controller. Nothing is open to the internet; people come in through SSM.
 
 """
 
