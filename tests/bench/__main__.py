@@ -1,12 +1,12 @@
 """`make bench`: the benchmarks on a cluster of their own, one line a figure.
 
-make bench BENCH="[rounds] [ec2] [footprint] [start] [elastic] [throughput] [make_up]"
+make bench BENCH="[rounds] [ec2] [aws] [footprint] [start] [elastic] [throughput] [make_up]"
 """
 
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import ec2, elastic, footprint, make_up, rounds, start, throughput
+from tests.bench import aws, ec2, elastic, footprint, make_up, rounds, start, throughput
 from tests.bench.bench_cluster import bench_cluster
 from tests.bench.figure import Figure
 from tests.cluster.running_cluster import RunningCluster
@@ -14,6 +14,7 @@ from tests.cluster.running_cluster import RunningCluster
 ALONE: dict[str, Callable[[], Iterator[Figure]]] = {
     "rounds": rounds.figures,
     "ec2": ec2.figures,
+    "aws": aws.figures,
 }
 """Families that need no cluster."""
 FAMILIES: dict[str, Callable[[RunningCluster], Iterator[Figure]]] = {

@@ -173,6 +173,9 @@ def guard_metadata() -> None:
 def forward(cidr: str) -> None:
     """Forward what nodes send to the internet, and nothing that comes from there."""
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+    # What comes and goes by one interface would be answered with "go there yourself".
+    for switch in glob.glob("/proc/sys/net/ipv4/conf/*/send_redirects"):
+        Path(switch).write_text("0\n")
     outside = ("-s", cidr, "!", "-d", cidr)
     for table, rule in (
         ("nat", ("POSTROUTING", *outside, "-j", "MASQUERADE")),
