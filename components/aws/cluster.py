@@ -5,16 +5,24 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws
-from pulumi_aws import s3
-from pulumi_command.local import Command, Logging
 
 from components.aws.account import Account
 from components.aws.buckets import Bucket, BucketArgs, system_bucket_expiry
 from components.aws.compute_pool import ComputePool, ComputePoolArgs
 from components.aws.controller import Controller, ControllerArgs
+from components.aws.delivery import Delivery, DeliveryArgs
 from components.aws.firewall import Role, cluster_rules
 from components.aws.identity import Identities, IdentityArgs
-from components.aws.images import Images, ImagesArgs, image_tag
+from components.aws.images import (
+    AGENT,
+    CONTROLLER_IMAGES,
+    NODE_IMAGE,
+    REPOSITORIES,
+    Images,
+    ImagesArgs,
+    architecture_of,
+    registry_of,
+)
 from components.aws.parameters import Parameters, ParametersArgs
 from components.aws.place import Place, make_place, route_through_controller
 from components.aws.registry import Registry, RegistryArgs
@@ -22,30 +30,11 @@ from components.aws.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.aws.storage import Storage, StorageArgs
 from components.aws.tags import cluster_tags
 from components.aws.user_data import controller_user_data, encoded, node_user_data
-from components.image_tag import content_tag
 from components.random_secrets import make_secrets
 from config.catalogue import catalogue
-from config.render.aws_bundle import BUNDLE_KEY, aws_bundle, bundle_digest
 from config.render.compose import SECRETS
-from config.render.site import AwsSite, LaunchSite, Site
 from config.settings import ClusterSettings, Pool
-from config.settings.aws import Aws
 from config.settings.aws_consistency import ami_key
-
-_AWAIT = ".venv/bin/python -m components.aws.await_controller"
-
-SERVICE_IMAGES = {
-    "mysql": "mysql",
-    "slurmctld": "slurmctld",
-    "slurmdbd": "slurmdbd",
-    "slurmrestd": "slurmrestd",
-    "login": "login",
-    "configurator": "configurator",
-    "node-manager": "node-manager-ec2",
-}
-"""Repository of each of the controller's services."""
-CONTROLLER_IMAGES = (*SERVICE_IMAGES.values(), "host-agent")
-TARGETS = (*CONTROLLER_IMAGES, "slurmd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +111,7 @@ class AwsCluster(pulumi.ComponentResource):
             name,
             RegistryArgs(
                 cluster=name,
-                targets=TARGETS,
+                targets=REPOSITORIES,
                 kms_key=aws.storage.kms_key,
                 protect=self._guarded,
                 tags=self._tags,
@@ -138,42 +127,26 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
         self._identities = Identities(name, self._identity_args(place), opts=self._own)
-        self._content = content_tag(args.settings.software)
-        self._pushed = Images(
+        self._images = Images(
             name,
-            ImagesArgs(
-                region=aws.region,
-                urls=self._registry.urls,
-                images=needed_images(args.settings, aws),
-                content=self._content,
-                software=args.settings.software,
-            ),
+            ImagesArgs(region=aws.region, urls=self._registry.urls, settings=args.settings),
             opts=self._own,
         )
         host = self._make_controller(place)
         pools = {
             pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
         }
-        self._needed_to_boot = [
-            host, self._identities, self._parameters, self._storage, self._pushed,
-        ]  # fmt: skip
         if place.route_tables:
             route_through_controller(name, place.route_tables, host.network_interface, self._own)
-        running = self._deliver(self._make_bundle(place, host, pools), place)
+        delivered = Delivery(name, self._delivery_args(place, host, pools), opts=self._own)
 
         ports, default = args.settings.ports, args.settings.default_pool
         others = sorted(args.settings.pools.keys() - {default})
-        self.ssh = running.id.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
-        self.rest = running.id.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
-        self.partitions = running.id.apply(lambda _: [default, *others])
-        self.login_container = running.id.apply(lambda _: f"hpc-{name}-login-1")
-        self.images = pulumi.Output.all(
-            *(
-                self._image(image, architecture)
-                for architecture, images in needed_images(args.settings, aws).items()
-                for image in images
-            )
-        ).apply(sorted)
+        self.ssh = delivered.done.apply(lambda _: f"ssh -p {ports.ssh} USER@127.0.0.1")
+        self.rest = delivered.done.apply(lambda _: f"http://127.0.0.1:{ports.rest}/slurm/v0.0.45/")
+        self.partitions = delivered.done.apply(lambda _: [default, *others])
+        self.login_container = delivered.done.apply(lambda _: f"hpc-{name}-login-1")
+        self.images = self._images.references
         self.controller = host.instance_id
         self.data_bucket = self._data.name
         self.launch_templates = pulumi.Output.all(
@@ -250,19 +223,15 @@ class AwsCluster(pulumi.ComponentResource):
     def _ami(self, instance_type: str) -> str:
         return str(getattr(self._aws.amis, ami_key(catalogue()[instance_type])))
 
-    def _image(self, image: str, architecture: str) -> pulumi.Output[str]:
-        """Full reference of an image for one kind of processor."""
-        url, tag = self._registry.urls[image], image_tag(self._content, architecture)
-        return pulumi.Output.format("{0}:{1}", url, tag)
-
     def _controller_image(self, image: str) -> pulumi.Output[str]:
-        return self._image(image, architecture_of(self._aws.controller.instance_type))
+        architecture = architecture_of(self._aws.controller.instance_type)
+        return self._images.reference(image, architecture)
 
     def _make_controller(self, place: Place) -> Controller:
         aws = self._aws
         told = pulumi.Output.all(
             bucket=self._system.name,
-            image=self._controller_image("host-agent"),
+            image=self._controller_image(AGENT),
             volume=self._storage.volume_id,
             homes=self._storage.homes_id,
             homes_access_point=self._storage.homes_access_point,
@@ -272,7 +241,7 @@ class AwsCluster(pulumi.ComponentResource):
                 controller_user_data(
                     region=aws.region,
                     cluster=self._prefix,
-                    registry=_registry_host(found["image"]),
+                    registry=registry_of(found["image"]),
                     forwards=place.forwards,
                     cidr=aws.network.cidr,
                     dump_at=aws.controller.dump_at,
@@ -306,7 +275,7 @@ class AwsCluster(pulumi.ComponentResource):
         spot = pool.spot_settings
         told = pulumi.Output.all(
             bucket=self._system.name,
-            image=self._image("slurmd", architecture_of(pool.instance_types[0])),
+            image=self._images.reference(NODE_IMAGE, architecture_of(pool.instance_types[0])),
             controller=host.private_address,
             homes=self._storage.homes_id,
             homes_access_point=self._storage.homes_access_point,
@@ -317,7 +286,7 @@ class AwsCluster(pulumi.ComponentResource):
                     region=aws.region,
                     cluster=self._prefix,
                     pool=name,
-                    registry=_registry_host(found["image"]),
+                    registry=registry_of(found["image"]),
                     gpus=pool.gpus is not None,
                     spot_signal=spot.signal if spot else "",
                     **found,
@@ -343,101 +312,17 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _make_bundle(
+    def _delivery_args(
         self, place: Place, host: Controller, pools: Mapping[str, ComputePool]
-    ) -> s3.BucketObjectv2:
-        """The object that the host agent runs; a change of it is all that reaches a controller."""
-        content = pulumi.Output.all(
-            address=host.private_address,
+    ) -> DeliveryArgs:
+        return DeliveryArgs(
+            settings=self._settings,
+            region=self._aws.region,
             bucket=self._system.name,
-            images=pulumi.Output.all(
-                **{image: self._controller_image(image) for image in CONTROLLER_IMAGES}
-            ),
-            subnets=pulumi.Output.all(**place.compute_subnets),
-            templates=pulumi.Output.all(
-                **{p: made.launch_template_id for p, made in pools.items()}
-            ),
-            versions=pulumi.Output.all(
-                **{p: made.launch_template_version for p, made in pools.items()}
-            ),
-        ).apply(lambda found: aws_bundle(self._settings, self._site(**found)))
-        return s3.BucketObjectv2(
-            f"{self._prefix}-bundle",
-            bucket=self._system.name,
-            key=BUNDLE_KEY,
-            content=content,
-            content_type="application/json",
-            opts=self._own,
+            controller_address=host.private_address,
+            images={image: self._controller_image(image) for image in CONTROLLER_IMAGES},
+            subnets=place.compute_subnets,
+            pools=pools,
+            needed=[host, self._identities, self._parameters, self._storage, self._images],
+            tags=self._tags,
         )
-
-    def _deliver(self, bundle: s3.BucketObjectv2, place: Place) -> Command:
-        """Wait until the controller says that it runs the bundle, or why it does not."""
-        return Command(
-            f"{self._prefix}-ready",
-            create=_AWAIT,
-            update=_AWAIT,
-            environment={
-                "HPC_STACK_REGION": self._aws.region,
-                "HPC_STACK_BUCKET": self._system.name,
-                "HPC_STACK_DIGEST": bundle.content.apply(_digest),
-                # Not read: a bundle that is brought back after another has failed is awaited, too.
-                "HPC_STACK_BUNDLE_VERSION": bundle.version_id,
-            },
-            logging=Logging.NONE,
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[bundle, *self._needed_to_boot]),
-        )
-
-    def _site(
-        self,
-        *,
-        address: str,
-        bucket: str,
-        images: Mapping[str, str],
-        subnets: Mapping[str, str],
-        templates: Mapping[str, str],
-        versions: Mapping[str, str],
-    ) -> Site:
-        launches = {
-            name: LaunchSite(
-                launch_template=templates[name],
-                launch_template_version=versions[name],
-                subnets=tuple(subnets[zone] for zone in self._settings.pool_zones(name)),
-            )
-            for name in self._settings.pools
-        }
-        return Site(
-            images={service: images[target] for service, target in SERVICE_IMAGES.items()},
-            cgroup="v2",
-            aws=AwsSite(
-                region=self._aws.region,
-                controller_address=address,
-                registry=_registry_host(images["host-agent"]),
-                system_bucket=bucket,
-                tags=self._tags,
-                launches=launches,
-            ),
-        )
-
-
-def architecture_of(instance_type: str) -> str:
-    """The processors of a type."""
-    return catalogue()[instance_type].architecture
-
-
-def needed_images(settings: ClusterSettings, aws: Aws) -> dict[str, list[str]]:
-    """Which images are needed for which processors: the controller's, and slurmd for the pools'."""
-    needed = {architecture_of(aws.controller.instance_type): list(CONTROLLER_IMAGES)}
-    for pool in settings.pools.values():
-        images = needed.setdefault(architecture_of(pool.instance_types[0]), [])
-        if "slurmd" not in images:
-            images.append("slurmd")
-    return needed
-
-
-def _digest(bundle: str | None) -> str:
-    return bundle_digest(bundle or "")
-
-
-def _registry_host(image: str) -> str:
-    return image.partition("/")[0]

@@ -1,66 +1,130 @@
-"""The cluster's images in its registry, for each kind of processor that it has."""
+"""The cluster's images in its registry: which are needed, what they are called, how they get there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi_command.local import Command, Logging
 
+from components.image_tag import content_tag
+from config.catalogue import catalogue
 from config.render.compose import MYSQL_IMAGE
+from config.settings import ClusterSettings
+
+SERVICE_IMAGES = {
+    "mysql": "mysql",
+    "slurmctld": "slurmctld",
+    "slurmdbd": "slurmdbd",
+    "slurmrestd": "slurmrestd",
+    "login": "login",
+    "configurator": "configurator",
+    "node-manager": "node-manager-ec2",
+}
+"""Repository of each of the controller's services."""
+AGENT = "host-agent"
+CONTROLLER_IMAGES = (*SERVICE_IMAGES.values(), AGENT)
+NODE_IMAGE = "slurmd"
+REPOSITORIES = (*CONTROLLER_IMAGES, NODE_IMAGE)
 
 MIRRORED = {"mysql": MYSQL_IMAGE}
 """Third-party images, which the cluster then has of its own: no other registry at run time."""
 PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+AGENT_SOURCE = Path("images/host-agent")
 _PUSH = ".venv/bin/python -m components.aws.push_images"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesArgs:
-    """Which images, in which repositories."""
+    """The repositories, by image, and the settings that say what is needed."""
 
     region: str
     urls: Mapping[str, pulumi.Input[str]]
-    """Repository by image."""
-    images: Mapping[str, Sequence[str]]
-    """By processor architecture: what is needed for it."""
-    content: str
-    """The tag that says what the images are made of."""
-    software: Sequence[str]
+    settings: ClusterSettings
 
 
 class Images(pulumi.ComponentResource):
     """Images that are built here by the one bake file, and pushed by the tag of their content."""
 
+    references: pulumi.Output[list[str]]
+    """All of them."""
+
     def __init__(
         self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("hpcstack:aws:Images", name, None, opts)
-        for architecture, images in args.images.items():
-            first = args.urls[images[0]]
-            mirrored = {image: MIRRORED[image] for image in images if image in MIRRORED}
-            Command(
-                f"{name}-images-{architecture.replace('_', '-')}",
-                create=_PUSH,
-                environment={
-                    "PREFIX": pulumi.Output.from_input(first).apply(_without_name),
-                    "TAG": image_tag(args.content, architecture),
-                    "SOFTWARE": " ".join(sorted(args.software)),
-                    "HPC_STACK_REGION": args.region,
-                    "HPC_STACK_PLATFORM": PLATFORMS[architecture],
-                    "HPC_STACK_TARGETS": " ".join(i for i in images if i not in mirrored),
-                    "HPC_STACK_MIRRORED": " ".join(f"{i}={s}" for i, s in mirrored.items()),
-                },
-                logging=Logging.NONE,
-                add_previous_output_in_env=False,
-                opts=pulumi.ResourceOptions(parent=self),
+        self._urls = args.urls
+        software = args.settings.software
+        # A controller's user data names its agent: another tag there replaces the machine.
+        agent = content_tag((), (AGENT_SOURCE,))
+        self._content = {AGENT: agent, "": content_tag(software)}
+        needed = needed_images(args.settings)
+        for architecture, images in needed.items():
+            others = [image for image in images if image != AGENT]
+            self._push(f"{name}-images", architecture, others, args.region, software)
+            if AGENT in images:
+                self._push(f"{name}-agent-image", architecture, [AGENT], args.region, ())
+        self.references = pulumi.Output.all(
+            *(
+                self.reference(image, architecture)
+                for architecture, images in needed.items()
+                for image in images
             )
-        self.register_outputs({})
+        ).apply(sorted)
+        self.register_outputs({"references": self.references})
+
+    def reference(self, image: str, architecture: str) -> pulumi.Output[str]:
+        """Full reference of an image for one kind of processor."""
+        return pulumi.Output.format("{0}:{1}", self._urls[image], self._tag(image, architecture))
+
+    def _tag(self, image: str, architecture: str) -> str:
+        return f"{self._content.get(image, self._content[''])}-{architecture}"
+
+    def _push(
+        self,
+        name: str,
+        architecture: str,
+        images: Sequence[str],
+        region: str,
+        software: Sequence[str],
+    ) -> None:
+        mirrored = {image: MIRRORED[image] for image in images if image in MIRRORED}
+        first = pulumi.Output.from_input(self._urls[images[0]])
+        Command(
+            f"{name}-{architecture.replace('_', '-')}",
+            create=_PUSH,
+            environment={
+                "PREFIX": first.apply(lambda url: url.rpartition("/")[0]),
+                "TAG": self._tag(images[0], architecture),
+                "SOFTWARE": " ".join(sorted(software)),
+                "HPC_STACK_REGION": region,
+                "HPC_STACK_PLATFORM": PLATFORMS[architecture],
+                "HPC_STACK_TARGETS": " ".join(one for one in images if one not in mirrored),
+                "HPC_STACK_MIRRORED": " ".join(f"{i}={source}" for i, source in mirrored.items()),
+            },
+            logging=Logging.NONE,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
 
-def image_tag(content: str, architecture: str) -> str:
-    """Tag of an image for one architecture."""
-    return f"{content}-{architecture}"
+def architecture_of(instance_type: str) -> str:
+    """The processors of a type."""
+    return catalogue()[instance_type].architecture
 
 
-def _without_name(url: str) -> str:
-    return url.rpartition("/")[0]
+def needed_images(settings: ClusterSettings) -> dict[str, list[str]]:
+    """Which images are needed for which processors: the controller's, and the pools' slurmd."""
+    if settings.aws is None:
+        return {}
+    needed = {architecture_of(settings.aws.controller.instance_type): list(CONTROLLER_IMAGES)}
+    for pool in settings.pools.values():
+        images = needed.setdefault(architecture_of(pool.instance_types[0]), [])
+        if NODE_IMAGE not in images:
+            images.append(NODE_IMAGE)
+    return needed
+
+
+def registry_of(image: str) -> str:
+    """Host name of the registry in an image's reference."""
+    return image.partition("/")[0]

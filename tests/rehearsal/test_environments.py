@@ -68,12 +68,19 @@ def test_images_are_built_for_the_processors_that_the_cluster_has_and_pushed_by_
     tags = {image.rpartition(":")[2].partition("-")[2] for image in images}
     assert tags == {"x86_64", "arm64"}
     for platform, target in (("linux/arm64", "slurmctld"), ("linux/amd64", "slurmd")):
-        (line,) = (line for line in asked.splitlines() if f"platform={platform}" in line)
-        assert " --push " in line
-        assert target in line.split()
+        lines = [line for line in asked.splitlines() if f"platform={platform}" in line]
+        assert all(" --push " in line for line in lines)
+        assert [line for line in lines if target in line.split()]
     (mirrored,) = (image for image in images if "/mysql:" in image)
     assert f"push --quiet {mirrored}" in asked
-    assert asked.count("login --username AWS --password-stdin") == 2
+    assert asked.count("login --username AWS --password-stdin") == 3
+
+
+def test_the_controllers_machine_names_only_its_agents_own_content(stack: RehearsedStack) -> None:
+    images = stack.stack.outputs()["images"]
+    (agent,) = (image for image in images if "/host-agent:" in image)
+    others = {image.rpartition(":")[2] for image in images if image != agent}
+    assert agent.rpartition(":")[2] not in others
 
 
 def test_the_bundle_names_what_is_there(stack: RehearsedStack) -> None:
