@@ -1,4 +1,4 @@
-"""The cluster's images in its registry: which are needed, what they are called, how they get there."""
+"""The cluster's images in its registry: which are needed, their names, and how they get there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -135,7 +135,10 @@ def test_only_a_spot_machine_of_a_spot_pool_watches_for_its_end(
     machine: dict[str, str], life: str, signal: str, watched: bool
 ) -> None:
     machine["instance-life-cycle"] = life
-    assert ("SPOT_SIGNAL=USR1" in slurmd(machine, spot_signal=signal)) is watched
+    words = slurmd(machine, spot_signal=signal)
+    assert ("SPOT_SIGNAL=USR1" in words) is watched
+    # Without it the watcher does not start.
+    assert ("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254" in words) is watched
 
 
 def test_only_nodes_of_gpu_pools_ask_for_gpus(machine: dict[str, str]) -> None:

@@ -128,7 +128,8 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
     if Path("/scratch").is_dir():
         arguments += ["--volume", "/scratch:/scratch"]
     if told["spot_signal"] and metadata("instance-life-cycle") == "spot":
-        arguments += ["--env", f"SPOT_SIGNAL={told['spot_signal']}"]
+        watched = f"AWS_EC2_METADATA_SERVICE_ENDPOINT={METADATA}"
+        arguments += ["--env", f"SPOT_SIGNAL={told['spot_signal']}", "--env", watched]
     if told["gpus"]:
         arguments += ["--gpus", "all"]
     for device in glob.glob("/dev/infiniband/*"):
