@@ -16,6 +16,7 @@ from ops.environment import CHECKOUT
 
 SUITES = (
     "tests/unit",
+    "tests/components",
     "tests/security",
     "tests/node_manager",
     "tests/spot",
