@@ -1,6 +1,6 @@
 """The AWS platform: network, storage, identities, controller and pools, wired to one cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -136,9 +136,12 @@ class AwsCluster(pulumi.ComponentResource):
         pools = {
             pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
         }
-        if place.route_tables:
-            route_through_controller(name, place.route_tables, host.network_interface, self._own)
-        delivered = Delivery(name, self._delivery_args(place, host, pools), opts=self._own)
+        routes = route_through_controller(
+            name, place.route_tables, host.network_interface, self._own
+        )
+        # Nodes may be launched as soon as the bundle is there.
+        needed = [host, self._images, *routes]
+        delivered = Delivery(name, self._delivery_args(place, host, pools, needed), opts=self._own)
 
         ports, default = args.settings.ports, args.settings.default_pool
         others = sorted(args.settings.pools.keys() - {default})
@@ -265,6 +268,13 @@ class AwsCluster(pulumi.ComponentResource):
                 user_data=user_data,
                 volume_id=self._storage.volume_id,
                 kms_key=aws.storage.kms_key,
+                needed=[
+                    *place.made,
+                    self._identities,
+                    self._parameters,
+                    self._storage,
+                    self._images.agent,
+                ],
                 tags=self._tags,
             ),
             opts=self._own,
@@ -313,7 +323,11 @@ class AwsCluster(pulumi.ComponentResource):
         )
 
     def _delivery_args(
-        self, place: Place, host: Controller, pools: Mapping[str, ComputePool]
+        self,
+        place: Place,
+        host: Controller,
+        pools: Mapping[str, ComputePool],
+        needed: Sequence[pulumi.Resource],
     ) -> DeliveryArgs:
         return DeliveryArgs(
             settings=self._settings,
@@ -323,6 +337,6 @@ class AwsCluster(pulumi.ComponentResource):
             images={image: self._controller_image(image) for image in CONTROLLER_IMAGES},
             subnets=place.compute_subnets,
             pools=pools,
-            needed=[host, self._identities, self._parameters, self._storage, self._images],
+            needed=needed,
             tags=self._tags,
         )

@@ -1,5 +1,6 @@
 """The controller's host: one machine with a fixed address and a volume that outlives it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -31,6 +32,8 @@ class ControllerArgs:
     """In base64."""
     volume_id: pulumi.Input[str]
     kms_key: str | None
+    needed: Sequence[pulumi.Resource]
+    """What it cannot boot without: it boots at once when it is made, and only then."""
     tags: dict[str, str]
 
 
@@ -48,6 +51,9 @@ class Controller(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self)
         # The old machine must be gone before the new one can have its address and its volume.
         replaced_in_place = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        after_the_rest = pulumi.ResourceOptions(
+            parent=self, delete_before_replace=True, depends_on=list(args.needed)
+        )
         host = ec2.Instance(
             name,
             ami=args.ami,
@@ -71,7 +77,7 @@ class Controller(pulumi.ComponentResource):
                 tags=named(args.tags, f"{name}-root"),
             ),
             tags=named(args.tags, name),
-            opts=replaced_in_place,
+            opts=after_the_rest,
         )
         ec2.VolumeAttachment(
             f"{name}-data",

@@ -1,6 +1,6 @@
 """Where a cluster's machines are: in a network of its own, or in one that was there before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -27,6 +27,8 @@ class Place:
     """Whether the controller forwards for the nodes."""
     route_tables: Mapping[str, pulumi.Input[str]]
     """By zone: those that lack the way out through the controller."""
+    made: Sequence[pulumi.Resource]
+    """What must be there before a machine can reach anything."""
 
 
 def make_place(
@@ -41,6 +43,7 @@ def make_place(
             compute_subnets=dict(existing.compute_subnets),
             forwards=False,
             route_tables={},
+            made=(),
         )
     plan = plan_subnets(IPv4Network(aws.network.cidr), aws.zones)
     network = Network(
@@ -63,6 +66,7 @@ def make_place(
         compute_subnets=network.compute_subnets,
         forwards=forwards,
         route_tables=network.compute_route_tables if forwards else {},
+        made=(network,),
     )
 
 
@@ -71,9 +75,9 @@ def route_through_controller(
     tables: Mapping[str, pulumi.Input[str]],
     interface: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
-) -> None:
+) -> list[ec2.Route]:
     """The nodes' way out, for each zone's table."""
-    for zone, table in tables.items():
+    return [
         ec2.Route(
             f"{name}-out-{zone}",
             route_table_id=table,
@@ -81,3 +85,5 @@ def route_through_controller(
             network_interface_id=interface,
             opts=opts,
         )
+        for zone, table in tables.items()
+    ]

@@ -23,22 +23,23 @@ def place_on_ec2(services: Services, settings: ClusterSettings, aws: AwsSite) ->
     services["slurmdbd"]["ports"] = [f"{address}:6819:6819"]
     # srun on the login node is called back by nodes, at SrunPortRange.
     login = services["login"]
-    _on_the_host(login)
+    _on_the_host(login, aws)
     login["environment"] = {
         "SLURM_CONTROLLER": f"{address}:6817",
         "SSH_PORT": str(settings.ports.ssh),
     }
     # The host's metadata service, which gives it its role, answers only the host's own network.
     manager = services["node-manager"]
-    _on_the_host(manager)
+    _on_the_host(manager, aws)
     manager["volumes"] = [volume for volume in manager["volumes"] if "docker.sock" not in volume]
     manager["environment"] = {"AWS_DEFAULT_REGION": aws.region}
     # It gives no key to anybody: a node reads it by its own role.
     del manager["secrets"]
 
 
-def _on_the_host(service: dict[str, Any]) -> None:
+def _on_the_host(service: dict[str, Any], aws: AwsSite) -> None:
     service["network_mode"] = "host"
+    service["extra_hosts"] = [f"slurmdbd:{aws.controller_address}"]
     service.pop("networks")
     service.pop("ports", None)
 

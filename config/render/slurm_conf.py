@@ -134,7 +134,9 @@ def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
     gather = "cgroup" if site.cgroup == "v2" else "linux"
     lines = [
         "AccountingStorageType=accounting_storage/slurmdbd",
-        f"AccountingStorageHost={site.aws.controller_address if site.aws else 'slurmdbd'}",
+        # By name, on EC2 as well: slurmdbd sends what changes to where slurmctld called it from,
+        # which must be slurmctld's own address.
+        "AccountingStorageHost=slurmdbd",
         "AccountingStorageEnforce=associations,limits,qos,safe",
         f"JobAcctGatherType=jobacct_gather/{gather}",
         "JobAcctGatherFrequency=30",

@@ -72,7 +72,7 @@ def test_images_come_from_the_accounts_registry(services: dict[str, Any]) -> Non
 def test_slurm_names_the_hosts_address_where_nodes_must_find_it() -> None:
     lines = slurm_conf(SETTINGS, SITE).splitlines()
     assert f"SlurmctldHost=slurmctld({ADDRESS})" in lines
-    assert f"AccountingStorageHost={ADDRESS}" in lines
+    assert "AccountingStorageHost=slurmdbd" in lines
     assert "SrunPortRange=60001-60999" in lines
     here = slurm_conf(SETTINGS, LOCAL).splitlines()
     assert "SlurmctldHost=slurmctld" in here

@@ -115,6 +115,7 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
     arguments = [
         "--detach", "--name", "slurmd", "--restart", "on-failure", "--init",
         "--hostname", name, "--network", "host", "--cgroupns", "host",
+        "--add-host", f"slurmdbd:{told['controller']}",
         "--cap-add", "BPF", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_NICE",
         "--security-opt", "no-new-privileges:true", "--ulimit", "memlock=-1",
         "--pids-limit", "32768", "--log-driver", "local",
