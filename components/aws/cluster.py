@@ -140,7 +140,7 @@ class AwsCluster(pulumi.ComponentResource):
             name, place.route_tables, host.network_interface, self._own
         )
         # Nodes may be launched as soon as the bundle is there.
-        needed = [host, self._images, *routes]
+        needed = [host, *routes]
         delivered = Delivery(name, self._delivery_args(place, host, pools, needed), opts=self._own)
 
         ports, default = args.settings.ports, args.settings.default_pool
@@ -273,7 +273,7 @@ class AwsCluster(pulumi.ComponentResource):
                     self._identities,
                     self._parameters,
                     self._storage,
-                    self._images.agent,
+                    self._images,
                 ],
                 tags=self._tags,
             ),

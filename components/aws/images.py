@@ -48,8 +48,6 @@ class Images(pulumi.ComponentResource):
 
     references: pulumi.Output[list[str]]
     """All of them."""
-    agent: pulumi.Resource
-    """The host agent's image, in the registry: a controller cannot boot before."""
 
     def __init__(
         self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None
@@ -65,9 +63,7 @@ class Images(pulumi.ComponentResource):
             others = [image for image in images if image != AGENT]
             self._push(f"{name}-images", architecture, others, args.region, software)
             if AGENT in images:
-                self.agent = self._push(
-                    f"{name}-agent-image", architecture, [AGENT], args.region, ()
-                )
+                self._push(f"{name}-agent-image", architecture, [AGENT], args.region, ())
         self.references = pulumi.Output.all(
             *(
                 self.reference(image, architecture)
@@ -91,10 +87,10 @@ class Images(pulumi.ComponentResource):
         images: Sequence[str],
         region: str,
         software: Sequence[str],
-    ) -> Command:
+    ) -> None:
         mirrored = {image: MIRRORED[image] for image in images if image in MIRRORED}
         first = pulumi.Output.from_input(self._urls[images[0]])
-        return Command(
+        Command(
             f"{name}-{architecture.replace('_', '-')}",
             create=_PUSH,
             environment={

@@ -27,8 +27,10 @@ from typing import Any
 
 METADATA = "http://169.254.169.254"
 BLANK = 1 << 20
+TRIES = 7
 NAME_SECONDS = 300
 """How long a node waits to be told its name: a launch of a thousand takes a minute."""
+MOUNT_SECONDS = 180
 RUN = Path("/run/hpc-stack")
 UNIT = """\
 [Unit]
@@ -178,16 +180,27 @@ def forward(cidr: str) -> None:
     # What comes and goes by one interface would be answered with "go there yourself".
     for switch in glob.glob("/proc/sys/net/ipv4/conf/*/send_redirects"):
         Path(switch).write_text("0\n")
+    # By this one interface alone: Docker's networks are neither reached nor disguised by it.
+    card = own_interface()
     outside = ("-s", cidr, "!", "-d", cidr)
+    answers = ("-d", cidr, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
     for table, rule in (
-        ("nat", ("POSTROUTING", *outside, "-j", "MASQUERADE")),
+        ("nat", ("POSTROUTING", "-o", card, *outside, "-j", "MASQUERADE")),
         # Docker's own chain, which it asks before it drops what is not its containers'.
-        ("filter", ("DOCKER-USER", *outside, "-j", "ACCEPT")),
-        ("filter", ("DOCKER-USER", "-d", cidr, "-m", "conntrack", "--ctstate",
-                    "RELATED,ESTABLISHED", "-j", "ACCEPT")),
-    ):  # fmt: skip
+        ("filter", ("DOCKER-USER", "-i", card, "-o", card, *outside, "-j", "ACCEPT")),
+        ("filter", ("DOCKER-USER", "-i", card, "-o", card, *answers, "-j", "ACCEPT")),
+    ):
         if not run_quietly("iptables", "-t", table, "-C", *rule):
             run("iptables", "-t", table, "-I", *rule)
+
+
+def own_interface() -> str:
+    """The machine's interface in the VPC."""
+    address = metadata("mac")
+    for place in glob.glob("/sys/class/net/*/address"):
+        if Path(place).read_text().strip() == address:
+            return Path(place).parent.name
+    raise RuntimeError(f"no network interface has the address {address}")
 
 
 def mount_data(volume: str) -> None:
@@ -213,20 +226,26 @@ def has_file_system(device: Path) -> bool:
 def mount_homes(told: dict[str, Any]) -> None:
     """The homes, encrypted on their way, by this machine's role."""
     options = f"_netdev,noresvport,tls,iam,accesspoint={told['homes_access_point']}"
-    mount(f"{told['homes']}:/ /home efs {options} 0 0")
+    # A file system that has just been made may not have its name, nor a role its rights, yet.
+    mount(f"{told['homes']}:/ /home efs {options} 0 0", MOUNT_SECONDS)
     before_docker("/home")
 
 
-def mount(line: str) -> None:
-    """Mount as a line of /etc/fstab says, now and at each boot."""
+def mount(line: str, seconds: float = 0) -> None:
+    """Mount as a line of /etc/fstab says, now and at each boot; try for some seconds."""
     place = line.split()[1]
     table = Path("/etc/fstab")
     if line not in table.read_text().splitlines():
         with table.open("a") as file:
             file.write(line + "\n")
     Path(place).mkdir(exist_ok=True)
-    if not os.path.ismount(place):
-        run("mount", place)
+    deadline = time.monotonic() + seconds
+    while not os.path.ismount(place):
+        tried = subprocess.run(("mount", place), stdout=sys.stderr)
+        if tried.returncode and time.monotonic() >= deadline:
+            raise RuntimeError(f"mount {place} ended with status {tried.returncode}")
+        if tried.returncode:
+            time.sleep(5)
 
 
 def before_docker(place: str) -> None:
@@ -375,8 +394,11 @@ def request(
     headers: dict[str, str],
     body: bytes,
 ) -> bytes:
-    """A signed request; a passing failure is tried again."""
-    for tries in range(5):
+    """A signed request; a passing failure is tried again, half a minute in all.
+
+    So is a service's refusal: a role that has just been made is not known everywhere at once.
+    """
+    for tries in range(TRIES):
         signed = sign(
             credentials(), region, service, method, host, path, headers, body,
             datetime.datetime.now(datetime.timezone.utc),
@@ -388,11 +410,13 @@ def request(
             with urllib.request.urlopen(ask, timeout=10) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            print(f"{method} {host}{path}: {error.code} {error.read()[:300]!r}", file=sys.stderr)
-            if error.code < 500 or tries == 4:
+            said = error.read()[:300]
+            print(f"{method} {host}{path}: {error.code} {said!r}", file=sys.stderr)
+            passes = error.code >= 500 or b"AccessDeniedException" in said
+            if not passes or tries == TRIES - 1:
                 raise
         except OSError:
-            if tries == 4:
+            if tries == TRIES - 1:
                 raise
         time.sleep(2**tries / 2)
     raise AssertionError

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 from tests.cluster.running_cluster import docker
@@ -30,6 +31,11 @@ class Instance:
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Volume to the file that plays it."""
 
+    @property
+    def mac(self) -> str:
+        """Of its interface, a locally administered one."""
+        return ":".join(("02", "42", *(f"{byte:02x}" for byte in IPv4Address(self.address).packed)))
+
     def told(self) -> dict[str, Any]:
         """What the services inside have to tell, and to show."""
         keys = {
@@ -45,6 +51,7 @@ class Instance:
         return {
             "metadata": {
                 f"{own}/instance-id": self.id,
+                f"{own}/mac": self.mac,
                 f"{own}/instance-life-cycle": "spot" if self.spot else "on-demand",
                 f"{own}/iam/security-credentials/": self.role,
                 f"{own}/iam/security-credentials/{self.role}": json.dumps(keys),
@@ -80,6 +87,7 @@ class Machine:
         docker(
             "create", "--name", self.container, "--hostname", host, "--label", mark,
             "--privileged", "--cgroupns", "private", "--network", network, "--ip", told.address,
+            "--mac-address", told.mac,
             "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec",  # noqa: S108
             "--volume", f"{VOLUME}:{SHARED}", image,
         )  # fmt: skip

@@ -156,5 +156,5 @@ def playing(player: Player) -> Iterator[Player]:
     finally:
         stopped.set()
         thread.join()
-        for machine in player.machines.values():
+        for machine in list(player.machines.values()):
             machine.destroy()

@@ -24,7 +24,12 @@ def manifest(image_id: str) -> bytes:
     return json.dumps(document).encode()
 
 
+def _digest(content: bytes) -> str:
+    return f"sha256:{sha256(content).hexdigest()}"
+
+
 def _handler(find: Find, password: str) -> type[BaseHTTPRequestHandler]:
+    served: dict[str, bytes] = {}  # an engine resolves a tag first, and then asks by digest
     known = f"Basic {base64.b64encode(f'AWS:{password}'.encode()).decode()}"
 
     class Registry(BaseHTTPRequestHandler):
@@ -43,15 +48,21 @@ def _handler(find: Find, password: str) -> type[BaseHTTPRequestHandler]:
             if self.path == "/v2/":
                 return 200, b"{}"
             repository, _, tag = self.path.removeprefix("/v2/").partition("/manifests/")
+            if tag in served:
+                return 200, served[tag]
             image_id = find(f"{self.headers['Host']}/{repository}:{tag}")
-            return (404, b"") if image_id is None else (200, manifest(image_id))
+            if image_id is None:
+                return 404, b""
+            content = manifest(image_id)
+            served[_digest(content)] = content
+            return 200, content
 
         def _answer(self, status: int, content: bytes, *, head: bool = False) -> None:
             self.send_response(status)
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="ECR"')
             self.send_header("Content-Type", MANIFEST)
-            self.send_header("Docker-Content-Digest", f"sha256:{sha256(content).hexdigest()}")
+            self.send_header("Docker-Content-Digest", _digest(content))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if not head:
