@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ops.prepare.debian_packages import debian_mirror, install
@@ -19,6 +18,8 @@ from ops.prepare.steps import Ended, ProblemError, Step, ask, cache, run
 DEBIAN = "debian:forky-slim"
 MYSQL = "mysql:9.7"
 IMAGES = (DEBIAN, MYSQL)  # in this order: the second is built from the first
+MACHINE = "debian:trixie-slim"
+"""What plays EC2's machines in tests: the newest Debian whose systemd runs on cgroup v1 as well."""
 LABEL = "hpc-stack.stand-in"
 PULL_SECONDS = 1800.0
 SILENT_SECONDS = 45.0  # an engine gives up on a registry that does not answer after some 15 s a try
@@ -26,10 +27,11 @@ BUILD_SECONDS = 1800.0
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 
 
-def ensure_images(checkout: Path, machine: Machine, retry: bool) -> dict[str, str]:
+def ensure_images(checkout: Path, machine: Machine, dev: bool, retry: bool) -> dict[str, str]:
     """Makes sure of the images; returns "original" or "stand-in" for each. Raises ProblemError."""
-    here = present(IMAGES)
-    for image in IMAGES:
+    wanted = (*IMAGES, MACHINE) if dev else IMAGES
+    here = present(wanted)
+    for image in wanted:
         if not needs_pull(here.get(image, ""), retry):
             continue
         step = Step(f"image {image}")
@@ -42,7 +44,7 @@ def ensure_images(checkout: Path, machine: Machine, retry: bool) -> dict[str, st
             step.end("still the one that was built here", reason)
         else:
             step.note(f"building it here ({reason})")
-            BUILDERS[image](step, checkout, machine)
+            build_image(step, image, checkout, machine)
             step.end("built here", reason)
             here[image] = "stand-in"
     return here
@@ -86,27 +88,35 @@ def pull(step: Step, image: str) -> str:
     return ended.output.splitlines()[-1].removeprefix("Error response from daemon: ")[:160]
 
 
-def build_debian(step: Step, checkout: Path, machine: Machine) -> None:
+def build_image(step: Step, image: str, checkout: Path, machine: Machine) -> None:
+    """Builds what could not be pulled, by the same name."""
+    if image == MYSQL:
+        build_mysql(step, checkout)
+    else:
+        build_debian(step, image, checkout, machine)
+
+
+def build_debian(step: Step, image: str, checkout: Path, machine: Machine) -> None:
     """From a Debian mirror, by debootstrap, which needs root."""
     how = "Pull it where there is a registry and bring it here (docker save, docker load)"
     if not machine.root or machine.system != "Linux":
         raise ProblemError(
-            f"{DEBIAN} cannot be pulled; to build it from a Debian mirror, root is needed:\n"
-            f"    sudo {sys.executable} {checkout}/offline/images/debian/build.py {DEBIAN}\n"
+            f"{image} cannot be pulled; to build it from a Debian mirror, root is needed:\n"
+            f"    sudo {sys.executable} {checkout}/offline/images/debian/build.py {image}\n"
             f"{how}, or run that."
         )
     if not shutil.which("debootstrap"):
         if not machine.installs_packages:
             raise ProblemError(
-                f"{DEBIAN} cannot be pulled, and debootstrap is missing. {how}, or install it."
+                f"{image} cannot be pulled, and debootstrap is missing. {how}, or install it."
             )
         install(step, ["debootstrap"], machine)
-    command = [sys.executable, str(checkout / "offline/images/debian/build.py"), DEBIAN]
+    command = [sys.executable, str(checkout / "offline/images/debian/build.py"), image]
     command += ["--mirror", debian_mirror(), "--scratch", str(cache() / "images")]
-    must(run(step, command, timeout=BUILD_SECONDS), DEBIAN)
+    must(run(step, command, timeout=BUILD_SECONDS), image)
 
 
-def build_mysql(step: Step, checkout: Path, _machine: Machine) -> None:
+def build_mysql(step: Step, checkout: Path) -> None:
     """From Debian's packages, in an image build like any other."""
     command = ["docker", "build", "--tag", MYSQL, "--label", f"{LABEL}=offline/images/mysql"]
     command += ["--build-arg", f"BASE={DEBIAN}", str(checkout / "offline/images/mysql")]
@@ -120,9 +130,3 @@ def must(ended: Ended, image: str) -> None:
     """Raises ProblemError when a build failed."""
     if ended.status != 0:
         raise ProblemError(f"{image} could neither be pulled nor built:\n{ended.tail()}")
-
-
-BUILDERS: Mapping[str, Callable[[Step, Path, Machine], None]] = {
-    DEBIAN: build_debian,
-    MYSQL: build_mysql,
-}

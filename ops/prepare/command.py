@@ -74,7 +74,7 @@ def prepare(checkout: Path, *, dev: bool, retry: bool) -> dict[str, Any]:
     cli = ensure_pulumi(checkout, machine, prepared.get("pulumi", {}))
     record("pulumi", cli.record())
     record("plugins", ensure_plugins(checkout, cli, prepared.get("plugins", {}), retry))
-    record("images", ensure_images(checkout, machine, retry))
+    record("images", ensure_images(checkout, machine, dev, retry))
     return prepared
 
 

@@ -212,7 +212,7 @@ def mount_data(volume: str) -> None:
             if any(disk.read(BLANK)):
                 raise RuntimeError(f"{device} has no known file system, but it is not empty either")
         run("mkfs.xfs", "-q", str(device))
-    mount(f"{device} /data xfs defaults,noatime 0 2")
+    mount(f"{device} /data xfs defaults,noatime,nofail 0 2")
     before_docker("/data")
 
 
@@ -225,14 +225,17 @@ def has_file_system(device: Path) -> bool:
 
 def mount_homes(told: dict[str, Any]) -> None:
     """The homes, encrypted on their way, by this machine's role."""
-    options = f"_netdev,noresvport,tls,iam,accesspoint={told['homes_access_point']}"
+    options = f"_netdev,nofail,noresvport,tls,iam,accesspoint={told['homes_access_point']}"
     # A file system that has just been made may not have its name, nor a role its rights, yet.
     mount(f"{told['homes']}:/ /home efs {options} 0 0", MOUNT_SECONDS)
     before_docker("/home")
 
 
 def mount(line: str, seconds: float = 0) -> None:
-    """Mount as a line of /etc/fstab says, now and at each boot; try for some seconds."""
+    """Mount as a line of /etc/fstab says, now and at each boot; try for some seconds.
+
+    Every line has `nofail`: a machine without its disk still boots, and says what it lacks.
+    """
     place = line.split()[1]
     table = Path("/etc/fstab")
     if line not in table.read_text().splitlines():

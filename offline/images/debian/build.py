@@ -1,12 +1,12 @@
-"""Builds the image debian:forky-slim from a Debian mirror, for machines that reach no container
-registry.
+"""Builds an image such as debian:forky-slim from a Debian mirror, for machines that reach no
+container registry.
 
-    sudo python3 offline/images/debian/build.py debian:forky-slim
+    sudo python3 offline/images/debian/build.py debian:SUITE-slim
 
 Needs root, debootstrap and the docker client. Standard library only. Slimmed the way that
 Debian's own slim image is, for the packages that are installed later, too. What the official
-image has and this one has not: the suites forky-updates and forky-security, which are empty or
-missing on many mirrors while forky is testing.
+image has and this one has not: the suites SUITE-updates and SUITE-security, which are empty or
+missing on many mirrors while a suite is testing.
 """
 
 import argparse
@@ -21,7 +21,6 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-SUITE = "forky"
 LABEL = "hpc-stack.stand-in"
 # debootstrap of Debian 12 does not know forky by name; all suites since 2005 are made by the
 # script of sid.
@@ -81,12 +80,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(prefix="debian-", dir=arguments.scratch))
+    suite = arguments.tag.rpartition(":")[2].removesuffix("-slim")
     try:
-        command = ["debootstrap", "--variant=minbase", SUITE, str(root), arguments.mirror]
+        command = ["debootstrap", "--variant=minbase", suite, str(root), arguments.mirror]
         subprocess.run([*command, DEBOOTSTRAP_SCRIPT], check=True)
-        expired = any(is_expired(arguments.mirror, suite) for suite in (SUITE, "sid"))
+        expired = any(is_expired(arguments.mirror, one) for one in (suite, "sid"))
         slim(root)
-        configure(root, arguments.mirror, expired)
+        configure(root, arguments.mirror, suite, expired)
         import_image(root, arguments.tag)
     except subprocess.CalledProcessError as error:
         print(f"{' '.join(error.cmd)}: status {error.returncode}", file=sys.stderr)
@@ -129,11 +129,11 @@ def slim(root: Path) -> None:
     (root / "etc/machine-id").write_text("")
 
 
-def configure(root: Path, mirror: str, expired: bool) -> None:
+def configure(root: Path, mirror: str, suite: str, expired: bool) -> None:
     """Writes how apt and dpkg behave in containers."""
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
     (root / "etc/apt/sources.list.d/debian.sources").write_text(
-        f"Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\n"
+        f"Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
     )
     (root / "etc/apt/apt.conf.d/docker").write_text(APT_CLEAN)

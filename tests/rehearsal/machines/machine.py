@@ -59,6 +59,7 @@ class Instance:
             "user_data": self.user_data,
             "volumes": dict(self.volumes),
             "resolver": self.resolver,
+            "address": self.address,
         }
 
 

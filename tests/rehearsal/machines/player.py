@@ -17,6 +17,10 @@ ALIVE = ("pending", "running")
 REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 
 
+def _nothing() -> None:
+    """Nothing in particular."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Where machines are put."""
@@ -42,11 +46,25 @@ class Player:
     failures: list[str] = field(default_factory=list)
     _told: dict[str, Instance] = field(default_factory=dict)
     _working: dict[str, "Future[None]"] = field(default_factory=dict)
+    _before_boot: Callable[[], None] = _nothing
 
     def controller(self) -> Machine:
         """The one that has volumes."""
         (found,) = (one for key, one in self.machines.items() if self._told[key].volumes)
         return found
+
+    def volumes_of(self, instance: str) -> dict[str, str]:
+        """The files that play its volumes."""
+        return dict(self._told[instance].volumes)
+
+    @contextlib.contextmanager
+    def before_boot(self, act: Callable[[], None]) -> Iterator[None]:
+        """Do something just before each machine that boots in this block, when its old one is gone."""
+        self._before_boot = act
+        try:
+            yield
+        finally:
+            self._before_boot = _nothing
 
     def round(self, pool: ThreadPoolExecutor) -> None:
         """Look once, and begin what follows from it."""
@@ -62,20 +80,25 @@ class Player:
             if (doing := self._working.get(key)) and not doing.done():
                 continue
             if key not in self.machines:
+                if alive[key]["PrivateIpAddress"] in {one.address for one in self._told.values()}:
+                    continue  # of a machine that is about to end
                 self.machines[key] = Machine(instance=key)
                 self._working[key] = pool.submit(self._begin, alive[key])
+            elif key not in self._told:
+                continue  # it could not be made
             elif key not in alive:
                 self._working[key] = pool.submit(self._end, key)
             elif (volumes := self._volumes(alive[key])) != self._told[key].volumes:
                 self._working[key] = pool.submit(self._attach, alive[key])
 
     def _begin(self, found: dict[str, Any]) -> None:
-        with self._noted():
+        with self.noted():
             key = found["InstanceId"]
             place = self.place
             place.store.add(self.references())
             self._told[key] = told = self._instance(found)
             self._make_homes()
+            self._before_boot()
             self.machines[key].make(
                 told,
                 image=place.image,
@@ -86,13 +109,13 @@ class Player:
             )
 
     def _end(self, key: str) -> None:
-        with self._noted():
+        with self.noted():
             self.machines[key].end()
             self.place.store.take_back(key)
             del self.machines[key], self._told[key]
 
     def _attach(self, found: dict[str, Any]) -> None:
-        with self._noted():
+        with self.noted():
             self._told[found["InstanceId"]] = told = self._instance(found)
             self.machines[told.id].tell(told)
 
@@ -130,13 +153,12 @@ class Player:
             self.place.store.run("mkdir", "-p", folder)
 
     @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
+    def noted(self) -> Iterator[None]:
+        """Keep what goes wrong in the block, for those who wait in another thread."""
         try:
             yield
-        except BaseException:
+        except Exception:
             self.failures.append(traceback.format_exc())
-            traceback.print_exc()
-            raise
 
 
 @contextlib.contextmanager
@@ -147,7 +169,8 @@ def playing(player: Player) -> Iterator[Player]:
     def follow() -> None:
         with ThreadPoolExecutor(8) as pool:
             while not stopped.wait(PAUSE_SECONDS):
-                player.round(pool)
+                with player.noted():
+                    player.round(pool)
 
     thread = Thread(target=follow, daemon=True)
     thread.start()

@@ -35,7 +35,7 @@ class Metadata(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, text: str) -> None:
         # The hop limit is 1: what comes from a container's own network gets no answer.
-        if self.client_address[0] != ADDRESS:
+        if self.client_address[0] != json.loads(MACHINE.read_text())["address"]:
             self.close_connection = True
             return
         content = text.encode()
@@ -46,8 +46,13 @@ class Metadata(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    add = ("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
-    subprocess.run(add, check=True)
-    resolver = json.loads(MACHINE.read_text())["resolver"]
-    Path("/etc/resolv.conf").write_text(f"nameserver {resolver}\n")
+    told = json.loads(MACHINE.read_text())
+    Path("/etc/resolv.conf").write_text(f"nameserver {told['resolver']}\n")
+    # Asked from the machine's own address, as it is where the service is another machine's.
+    route = ("local", ADDRESS, "dev", "lo", "src", told["address"])
+    for words in (
+        ("address", "replace", f"{ADDRESS}/32", "dev", "lo"),
+        ("route", "replace", "table", "local", *route),
+    ):
+        subprocess.run(("ip", *words), check=True)
     ThreadingHTTPServer((ADDRESS, 80), Metadata).serve_forever()

@@ -1,7 +1,7 @@
 """Plays the Nitro card: files as EBS volumes, by the names under which Amazon Linux shows them.
 
     volumes.py          the volumes that machine.json names, held until the machine stops
-    volumes.py mount    what /etc/fstab says of them: systemd leaves that alone in a container
+    volumes.py mount    what /etc/fstab says, which is systemd's to do where there is udev
 
 A loop device is given up by the kernel when nobody has it open any more, so that one which plays a
 volume ends with its machine, whatever happens to this.
@@ -49,12 +49,10 @@ def hold() -> None:
 
 
 def mount() -> None:
-    """Wait for each volume of /etc/fstab, and mount it where it says."""
+    """Wait for each volume of /etc/fstab, and mount everything where it says."""
     for line in Path("/etc/fstab").read_text().splitlines():
         device, place, *_ = line.split()
-        if not device.startswith(str(NAMES)):
-            continue
-        while not Path(device).exists():
+        while device.startswith(str(NAMES)) and not Path(device).exists():
             time.sleep(PAUSE_SECONDS)
         _run("mount", place)
 

@@ -1,0 +1,148 @@
+"""The whole path on AWS, as far as this machine can play it: from `pulumi up` to a job, and on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.running_cluster import await_value
+from tests.rehearsal.booted import BootedCluster, booted_cluster, try_to_connect
+from tests.rehearsal.stack import complaints
+
+pytestmark = pytest.mark.timeout(900)
+LIMIT = 77
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedCluster]:
+    """A cluster that `pulumi up` says is there. The tests of this module follow each other on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Not where the person who runs the tests is logged in.
+        patch.delenv("PULUMI_BACKEND_URL", raising=False)
+        patch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path_factory.mktemp("nobody")))
+        with booted_cluster(tmp_path_factory.mktemp("booted")) as made:
+            made.must_up()
+            yield made
+
+
+def another_image(cluster: BootedCluster) -> None:
+    """Exchange the controller's machine image, by which it is replaced."""
+    aws = cluster.stack.settings()["aws"]
+    now = aws["amis"]["x86_64"]
+    images = cluster.stack.account.client("ec2").describe_images(
+        Filters=[{"Name": "architecture", "Values": ["x86_64"]}]
+    )["Images"]
+    other = next(one["ImageId"] for one in images if one["ImageId"] != now)
+    cluster.stack.configure(aws={**aws, "amis": {**aws["amis"], "x86_64": other}})
+
+
+def test_when_the_update_ends_the_controller_answers(cluster: BootedCluster) -> None:
+    assert cluster.ada("sinfo --noheader -o %R,%D,%T") == "cpu,4,idle~"
+    assert cluster.controller.run("findmnt", "-no", "FSTYPE", "/data") == "xfs"
+    assert cluster.must_up().steps == []
+
+
+def test_a_job_runs_on_a_node_that_was_launched_for_it_named_and_booted(
+    cluster: BootedCluster,
+) -> None:
+    job = cluster.submit("--output=out.txt", script="hostname; id -un; sacct -n -X -o user")
+    cluster.await_state(job, "COMPLETED")
+    assert cluster.ada("cat out.txt").split() == ["cpu-1", "ada", "ada"]
+    (instance,) = (one.instance for one in cluster.nodes().values())
+    found = cluster.stack.account.client("ec2").describe_instances(InstanceIds=[instance])
+    (launched,) = found["Reservations"][0]["Instances"]
+    assert launched["InstanceType"] == "c7i.large"
+    address = cluster.ada("scontrol show node cpu-1 | grep -o NodeAddr=[0-9.]*")
+    assert address == f"NodeAddr={launched['PrivateIpAddress']}"
+
+
+def test_a_node_reaches_slurm_and_no_other_container(cluster: BootedCluster) -> None:
+    node = cluster.nodes()["cpu-1"]
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    database = cluster.controller.run("docker", "inspect", "--format", form, "hpc-dev-mysql-1")
+    host = cluster.controller.run("hostname", "-i")
+    assert try_to_connect(node, host, 6817)
+    # As the way out through the controller is for nodes: whatever is not of the VPC goes there.
+    node.run("ip", "route", "add", "192.168.0.0/16", "via", host)
+    assert not try_to_connect(node, database, 3306)
+    assert not try_to_connect(node, host, 3306)
+
+
+def test_the_machines_role_is_roots_alone(cluster: BootedCluster) -> None:
+    job = cluster.submit(
+        "--output=role.txt",
+        script='bash -c "exec 3<> /dev/tcp/169.254.169.254/80" 2>&1 | tail -1',
+    )
+    cluster.await_state(job, "COMPLETED")
+    assert "refused" in cluster.ada("cat role.txt")
+    assert try_to_connect(cluster.nodes()["cpu-1"], "169.254.169.254", 80)
+
+
+def test_a_changed_limit_reaches_the_controller_that_runs(cluster: BootedCluster) -> None:
+    cluster.stack.configure(accounts={"research": {"limits": {"grp_jobs": LIMIT}}})
+    assert set(cluster.must_up().count) == {"update"}
+    shown = cluster.ada("sacctmgr -n -P show assoc account=research user= format=grpjobs")
+    assert str(LIMIT) in shown.split()
+
+
+def test_a_restarted_controller_takes_up_where_it_was(cluster: BootedCluster) -> None:
+    waiting = cluster.submit("--begin=now+1hour", script="true")
+    before = cluster.controller.instance
+    cluster.controller.restart()
+    await_value(
+        "slurmctld",
+        lambda: cluster.controller.try_run(
+            "docker", "exec", "hpc-dev-slurmctld-1", "scontrol", "ping"
+        ).returncode
+        == 0,
+        120,
+    )
+    assert cluster.controller.instance == before
+    assert cluster.ada(f"squeue -h -o %T -j {waiting}") == "PENDING"
+    assert cluster.controller.run("findmnt", "-no", "FSTYPE", "/data") == "xfs"
+
+
+def test_a_replaced_controller_keeps_queue_accounting_and_what_runs(cluster: BootedCluster) -> None:
+    running = cluster.submit("--output=done.txt", script="until test -e go; do sleep 0.2; done")
+    cluster.await_state(running, "RUNNING")
+    waiting = cluster.submit(f"--dependency=afterok:{running}", script="true")
+    before = cluster.controller.instance
+    another_image(cluster)
+    cluster.must_up()
+    assert cluster.controller.instance != before
+    assert cluster.state("1") == "COMPLETED"
+    assert cluster.ada(f"squeue -h -o %T -j {running},{waiting}").split() == ["PENDING", "RUNNING"]
+    cluster.ada("touch go")
+    cluster.await_state(waiting, "COMPLETED")
+    assert cluster.state(running) == "COMPLETED"
+
+
+def test_a_volume_with_something_else_on_it_is_not_formatted(cluster: BootedCluster) -> None:
+    """And a host that does not boot ends the update with its reason."""
+    (file,) = cluster.player.volumes_of(cluster.controller.instance).values()
+    store = cluster.player.place.store
+    another_image(cluster)
+    with cluster.player.before_boot(
+        lambda: store.run("sh", "-c", f"cp --sparse=always {file} {file}.good; "
+                          f"dd if=/dev/urandom of={file} bs=64K count=1 conv=notrunc")
+    ):  # fmt: skip
+        done = cluster.up()
+    assert done.status != 0
+    told = complaints(done.output)
+    assert "has no known file system, but it is not empty either" in told
+    assert "Traceback" in told.partition("The end of its log:")[2]
+    assert cluster.controller.try_run("findmnt", "/data").returncode != 0
+
+
+def test_once_repaired_everything_is_as_it_was(cluster: BootedCluster) -> None:
+    (file,) = cluster.player.volumes_of(cluster.controller.instance).values()
+    another_image(cluster)
+    store = cluster.player.place.store
+    with cluster.player.before_boot(lambda: store.run("mv", f"{file}.good", file)):
+        cluster.must_up()
+    assert cluster.state("1") == "COMPLETED"
+
+
+def test_the_end_stops_every_machine(cluster: BootedCluster) -> None:
+    cluster.stack.must("destroy", "--yes", "--skip-preview")
+    assert cluster.stack.resources() == []
+    await_value("machines have ended", lambda: not cluster.player.machines, 120)
