@@ -9,7 +9,7 @@ POOL :=
 # Families of benchmarks, for instance "rounds ec2"; empty: all.
 BENCH :=
 
-.PHONY: help up down clean status shell resume preview cost amis test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell ports resume preview cost amis test test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,6 +25,9 @@ up: prepare ## bring the cluster up, or to changed settings, and run a first job
 
 shell: $(VENV) ## a shell on the login node, as an ordinary user (AS=NAME: another one, RUN=COMMAND: run that)
 	@$(VENV)/python -m ops.shell $(STACK) '$(AS)' '$(RUN)'
+
+ports: $(VENV) ## the addresses of a cluster on AWS, on this machine, until Ctrl-C (STACK=dev)
+	@$(VENV)/python -m ops.ports $(STACK)
 
 status: $(VENV) ## services, nodes, queue and addresses in one screen
 	@$(VENV)/python -m ops.status $(STACK)

@@ -2,13 +2,16 @@
 
 import sys
 
+from ops.on_aws import AwsCluster, aws_cluster
 from ops.progress import Progress, say
-from ops.stack import Stack, StackProblem, open_stack, refuse_aws, run_command
+from ops.stack import Stack, StackProblem, open_stack, run_command
 
 
 def down(stack: Stack) -> None:
     """Remove services, nodes and network; volumes, secrets and images stay."""
-    refuse_aws(stack, "aws ec2 stop-instances --instance-ids INSTANCE")
+    if stack.platform == "aws":
+        _stop_on_aws(aws_cluster(stack))
+        return
     cluster = stack.outputs().get("cluster")
     services = cluster and stack.urn(cluster, "services")
     if not services or services not in stack.resources():
@@ -16,6 +19,15 @@ def down(stack: Stack) -> None:
         return
     _destroy(stack, "down", "--target", services)
     say(f"The cluster {cluster} is stopped. Its data is kept: `make up` brings it back.")
+
+
+def _stop_on_aws(cluster: AwsCluster) -> None:
+    """Stop the controller and end the nodes: what is left costs only its storage."""
+    nodes = cluster.stop()
+    say(
+        f"The controller of {cluster.name} is stopped, {nodes} node(s) are ended. Data is kept, "
+        f"jobs that ran begin again: `make up STACK={cluster.stack}` brings it back."
+    )
 
 
 def clean(stack: Stack) -> None:

@@ -144,15 +144,6 @@ def _create(stack: Stack, file: Path) -> None:
         raise
 
 
-def refuse_aws(stack: Stack, instead: str) -> None:
-    """Raise StackProblem where a command is not there yet for clusters on AWS."""
-    if stack.platform == "aws":
-        raise StackProblem(
-            f"This command is for clusters on this machine; {stack.name} is on AWS.\n"
-            f"Instead: {instead} (docs/aws.md)"
-        )
-
-
 def release_dead_lock(stacks: Path, name: str) -> None:
     """Remove a lock that a killed command of this machine left behind; any other is respected."""
     for lock in stacks.glob(f".pulumi/locks/organization/{PROJECT}/{name}/*.json"):

@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 from ops.containers import Container, containers, login_container
-from ops.stack import StackProblem, open_stack, refuse_aws, run_command
+from ops.on_aws import aws_cluster, in_service
+from ops.stack import Stack, StackProblem, open_stack, run_command
 
+_MARK = "-- next --"
 _REPORT = """
 sinfo --format='%12P %.6a %.6D %.10T %N' --states=all
 if sinfo -R --noheader | grep -q .; then echo; sinfo -R --format='%30N %E'; fi
@@ -17,7 +19,8 @@ squeue --format='%.10i %10P %12j %8u %10a %.8T %.10M %.5D %R' | head -16
 def report(stack_name: str) -> str:
     """The whole screen; raises StackProblem where there is no cluster."""
     stack = open_stack(stack_name)
-    refuse_aws(stack, "`sinfo` and `squeue` on the login node")
+    if stack.platform == "aws":
+        return _report_on_aws(stack)
     outputs = stack.outputs()
     if "cluster" not in outputs:
         raise StackProblem(f"Stack {stack_name} has no cluster yet. Fix: make up")
@@ -32,6 +35,39 @@ def report(stack_name: str) -> str:
         ("Node manager", _node_manager(services) + _nodes(found)),
         ("How jobs are confined", _confinement()),
         ("Addresses", f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}"),
+    ]
+    return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in sections)
+
+
+def _report_on_aws(stack: Stack) -> str:
+    cluster = aws_cluster(stack)
+    state = cluster.state()
+    if state != "running":
+        return (
+            f"The controller {cluster.controller} of {cluster.name} is {state}; its data is kept. "
+            f"Start it: make up STACK={stack.name}"
+        )
+    services = (
+        f"docker ps --filter label=com.docker.compose.project=hpc-{cluster.name} "
+        "--format '{{.Label \"com.docker.compose.service\"}}|{{.Status}}' | sort"
+    )
+    manager = in_service(cluster.name, "node-manager", ["python3", "-m", "node_manager", "status"])
+    asked = (
+        ("Partitions, nodes and queue", in_service(cluster.name, "login", ["sh", "-c", _REPORT])),
+        ("Node manager", manager),
+    )
+    said = cluster.run(f"; echo {_MARK}; ".join((services, *(line for _, line in asked))))
+    parts = said.split(_MARK)
+    outputs = stack.outputs()
+    rows = (line.partition("|") for line in parts[0].split("\n") if line)
+    sections = [
+        (f"Cluster {cluster.name}", "\n".join(f"{one:14}{state}" for one, _, state in rows)),
+        *((title, text.strip("\n")) for (title, _), text in zip(asked, parts[1:], strict=False)),
+        ("Nodes on EC2", " ".join(cluster.nodes()) or "none; they come with jobs"),
+        (
+            f"Addresses, with `make ports STACK={stack.name}`",
+            f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}",
+        ),
     ]
     return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in sections)
 

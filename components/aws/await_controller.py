@@ -2,9 +2,9 @@
 
     python -m components.aws.await_controller
 
-Told by HPC_STACK_REGION, HPC_STACK_BUCKET and HPC_STACK_DIGEST. Ends with 0 when the host agent
-says that it is ready, and with 1, the reason and the end of its log when it says that it has
-failed, or when it has said nothing for too long.
+Told by HPC_STACK_REGION, HPC_STACK_BUCKET, HPC_STACK_DIGEST and HPC_STACK_INSTANCE.
+Ends with 0 when the host agent says that it is ready, and with 1, the reason and the end of its log
+when it says that it has failed, or when it has said nothing for too long.
 """
 
 import json
@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import boto3
@@ -33,25 +32,24 @@ class NotReady(Exception):
 
 def wait(
     read: Callable[[], dict[str, Any] | None],
-    digest: str,
     *,
-    since: float,
+    digest: str,
+    instance: str,
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> str:
-    """The controller's instance id, once it is ready. Raises NotReady.
+) -> None:
+    """Return once the machine `instance` runs the bundle `digest`. Raises NotReady.
 
-    `read` gives the status that the host agent wrote last. `since`: when waiting began, in seconds
-    since the epoch; what a host that could not boot has said before that is not about now.
+    `read` gives the status that the host agent, or a host that could not boot, wrote last.
     """
     begun = clock()
     last: dict[str, Any] | None = None
     while clock() - begun < seconds:
         last = read()
-        if last is not None and _is_about(last, digest, since):
+        if last is not None and _is_about(last, digest, instance):
             if last["state"] == "ready":
-                return str(last["instance_id"])
+                return
             if last["state"] == "failed":
                 raise NotReady(_failure(last))
         sleep(PAUSE_SECONDS)
@@ -63,13 +61,10 @@ def wait(
     )
 
 
-def _is_about(status: dict[str, Any], digest: str, since: float) -> bool:
-    # A host that could not even boot knows no digest.
-    return status["digest"] == digest or (not status["digest"] and _epoch(status["at"]) >= since)
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+def _is_about(status: dict[str, Any], digest: str, instance: str) -> bool:
+    # What the machine before this one has said is of no interest; and a host that could not even
+    # boot knows no digest.
+    return status["instance_id"] == instance and status["digest"] in (digest, "")
 
 
 def _failure(status: dict[str, Any]) -> str:
@@ -96,7 +91,11 @@ def main() -> None:
         return status
 
     try:
-        print(wait(read, os.environ["HPC_STACK_DIGEST"], since=time.time()))
+        wait(
+            read,
+            digest=os.environ["HPC_STACK_DIGEST"],
+            instance=os.environ["HPC_STACK_INSTANCE"],
+        )
     except NotReady as problem:
         sys.exit(str(problem))
 

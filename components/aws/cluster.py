@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws
+from pulumi_command.local import Command, Logging
 
 from components.aws.account import Account
 from components.aws.buckets import Bucket, BucketArgs, system_bucket_expiry
@@ -35,6 +36,8 @@ from config.catalogue import catalogue
 from config.render.compose import SECRETS
 from config.settings import ClusterSettings, Pool
 from config.settings.aws_consistency import ami_key
+
+_END_NODES = ".venv/bin/python -m components.aws.end_nodes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +135,7 @@ class AwsCluster(pulumi.ComponentResource):
             ImagesArgs(region=aws.region, urls=self._registry.urls, settings=args.settings),
             opts=self._own,
         )
-        host = self._make_controller(place)
+        host = self._make_controller(place, self._end_of_nodes(place))
         pools = {
             pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
         }
@@ -230,7 +233,24 @@ class AwsCluster(pulumi.ComponentResource):
         architecture = architecture_of(self._aws.controller.instance_type)
         return self._images.reference(image, architecture)
 
-    def _make_controller(self, place: Place) -> Controller:
+    def _end_of_nodes(self, place: Place) -> Command:
+        """When all is destroyed: after the controller, before what the nodes use."""
+        return Command(
+            f"{self._prefix}-nodes",
+            delete=_END_NODES,
+            environment={
+                "HPC_STACK_REGION": self._aws.region,
+                "HPC_STACK_CLUSTER": self._prefix,
+            },
+            logging=Logging.NONE,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*place.made, self._groups, self._identities, self._storage],
+            ),
+        )
+
+    def _make_controller(self, place: Place, end_of_nodes: Command) -> Controller:
         aws = self._aws
         told = pulumi.Output.all(
             bucket=self._system.name,
@@ -269,10 +289,8 @@ class AwsCluster(pulumi.ComponentResource):
                 volume_id=self._storage.volume_id,
                 kms_key=aws.storage.kms_key,
                 needed=[
-                    *place.made,
-                    self._identities,
+                    end_of_nodes,
                     self._parameters,
-                    self._storage,
                     self._images,
                 ],
                 tags=self._tags,
@@ -289,6 +307,8 @@ class AwsCluster(pulumi.ComponentResource):
             controller=host.private_address,
             homes=self._storage.homes_id,
             homes_access_point=self._storage.homes_access_point,
+            data_bucket=self._data.name,
+            jobs_role=self._identities.jobs_role,
         )
         user_data = told.apply(
             lambda found: encoded(
@@ -333,6 +353,7 @@ class AwsCluster(pulumi.ComponentResource):
             settings=self._settings,
             region=self._aws.region,
             bucket=self._system.name,
+            controller=host.instance_id,
             controller_address=host.private_address,
             images={image: self._controller_image(image) for image in CONTROLLER_IMAGES},
             subnets=place.compute_subnets,

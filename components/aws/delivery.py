@@ -23,6 +23,8 @@ class DeliveryArgs:
     settings: ClusterSettings
     region: str
     bucket: pulumi.Input[str]
+    controller: pulumi.Input[str]
+    """Its instance id."""
     controller_address: pulumi.Input[str]
     images: Mapping[str, pulumi.Input[str]]
     """Full references, for the controller's processors."""
@@ -60,6 +62,7 @@ class Delivery(pulumi.ComponentResource):
                 "HPC_STACK_REGION": args.region,
                 "HPC_STACK_BUCKET": args.bucket,
                 "HPC_STACK_DIGEST": bundle.content.apply(lambda text: bundle_digest(text or "")),
+                "HPC_STACK_INSTANCE": args.controller,
                 # Not read: a bundle that is brought back after another has failed is awaited, too.
                 "HPC_STACK_BUNDLE_VERSION": bundle.version_id,
             },

@@ -1,11 +1,17 @@
-"""User data of the cluster's machines: host/boot.py, and what it is told. No secret is in it."""
+"""User data of the machines: the package `host`, and what it is told. No secret is in it."""
 
 import base64
 import gzip
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "host" / "boot.py"
+SOURCE = Path(__file__).parent / "host"
+MODULES = ("machine", "calls", "network", "disks", "jobs_role", "boot")
+"""In this order: each uses only those before it."""
+_BEGINNING = "#!/usr/bin/python3\nfrom __future__ import annotations\n"
+_FOR_A_PACKAGE = ("#!", "from __future__ import", "from components.aws.host.")
+"""What begins a line that one file has no use for."""
 MOST_BYTES = 16_384
 """EC2's limit, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html.
 The text is near it; compressed, as cloud-init takes it too, it is a third."""
@@ -42,6 +48,8 @@ def node_user_data(
     controller: str,
     homes: str,
     homes_access_point: str,
+    data_bucket: str,
+    jobs_role: str,
     gpus: bool,
     spot_signal: str,
 ) -> str:
@@ -59,4 +67,14 @@ def encoded(text: str) -> str:
 
 def _script(told: Told) -> str:
     facts = ",\n    ".join(f"{key!r}: {value!r}" for key, value in sorted(told.items()))
-    return f"{SOURCE.read_text()}\n\nmain({{\n    {facts},\n}})\n"
+    return f"{host_script()}\n\nmain({{\n    {facts},\n}})\n"
+
+
+@cache
+def host_script() -> str:
+    """The package as one file, for a machine that has nothing of ours."""
+    texts = [(SOURCE / f"{name}.py").read_text() for name in MODULES]
+    kept = [
+        line for text in texts for line in text.splitlines() if not line.startswith(_FOR_A_PACKAGE)
+    ]
+    return "\n".join((_BEGINNING, *kept))

@@ -22,7 +22,7 @@ def slurm_conf(settings: ClusterSettings, site: Site) -> str:
         ("Authentication: one key for all daemons, JWT for the REST API", _authentication()),
         ("Nodes come and go", _power_saving(settings)),
         ("How jobs are confined", _confinement(site)),
-        ("Scheduling", _scheduling(settings)),
+        ("Scheduling", _scheduling(settings, site)),
         ("Accounting", _accounting(settings, site)),
         ("Observation", _observation(settings)),
         ("Pools: a NodeSet and a partition each", _pools(settings)),
@@ -96,7 +96,7 @@ def _confinement(site: Site) -> list[str]:
     return [shape, "ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none"]
 
 
-def _scheduling(settings: ClusterSettings) -> list[str]:
+def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
     scheduler, priority = settings.slurm.scheduler, settings.slurm.priority
     parameters = {
         "bf_interval": scheduler.interval_seconds,
@@ -115,6 +115,7 @@ def _scheduling(settings: ClusterSettings) -> list[str]:
         # Without an epilog, slurmctld uses a free CPU at its next whole second: 10 short jobs/s on
         # 8 CPUs. With one, the node reports the end and the next job starts at once: 40.
         "Epilog=/usr/bin/true",
+        *([f"TaskProlog={PROGRAMS}/task-prolog"] if site.aws else []),
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",

@@ -160,14 +160,15 @@ def played_controller(
 ) -> Iterator[None]:
     """Somebody who says of every bundle that comes how it went, as the host agent would."""
     stopped = Event()
-    s3 = account.client("s3")
+    s3, ec2 = account.client("s3"), account.client("ec2")
 
     def answer() -> None:
         told: dict[str, str] = {}
         while not stopped.wait(0.1):
             for bucket in (one["Name"] for one in s3.list_buckets()["Buckets"]):
-                if "-system-" in bucket:
-                    told[bucket] = _answer(s3, bucket, told.get(bucket, ""), state, detail, log)
+                if "-system-" in bucket and (controller := _controller(ec2)):
+                    last = told.get(bucket, "")
+                    told[bucket] = _answer(s3, controller, bucket, last, state, detail, log)
 
     thread = Thread(target=answer, daemon=True)
     thread.start()
@@ -178,24 +179,36 @@ def played_controller(
         thread.join()
 
 
-def _answer(s3: Any, bucket: str, told: str, state: str, detail: str, log: str) -> str:
+def _controller(ec2: Any) -> str | None:
+    """The controller that runs."""
+    filters = [
+        {"Name": "tag:Name", "Values": ["*-controller"]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    found = ec2.describe_instances(Filters=filters)["Reservations"]
+    return str(found[0]["Instances"][0]["InstanceId"]) if found else None
+
+
+def _answer(
+    s3: Any, controller: str, bucket: str, told: str, state: str, detail: str, log: str
+) -> str:
     try:
         text = s3.get_object(Bucket=bucket, Key=BUNDLE_KEY)["Body"].read()
     except ClientError:
         return told
     digest = str(json.loads(text)["digest"])
-    if digest != told:
+    if f"{controller} {digest}" != told:
         status = {
             "version": 1,
             "digest": digest,
             "state": state,
             "detail": detail,
             "log": log,
-            "instance_id": "i-played",
+            "instance_id": controller,
             "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         s3.put_object(Bucket=bucket, Key=STATUS_KEY, Body=json.dumps(status).encode())
-    return digest
+    return f"{controller} {digest}"
 
 
 def complaints(output: str) -> str:

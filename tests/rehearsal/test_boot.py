@@ -1,20 +1,24 @@
 """The whole path on AWS, as far as this machine can play it: from `pulumi up` to a job, and on."""
 
+import json
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
 from tests.cluster.running_cluster import await_value
+from tests.rehearsal.account import REGION
 from tests.rehearsal.booted import BootedCluster, booted_cluster, try_to_connect
 from tests.rehearsal.stack import complaints
 
 pytestmark = pytest.mark.timeout(900)
 LIMIT = 77
+ROOT_ASKS = "import urllib.request as u; u.urlopen('http://127.0.0.1:6830/credentials')"
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedCluster]:
-    """A cluster that `pulumi up` says is there. The tests of this module follow each other on it."""
+    """A cluster that `pulumi up` says is there. The tests of this module follow each other."""
     with pytest.MonkeyPatch.context() as patch:
         # Not where the person who runs the tests is logged in.
         patch.delenv("PULUMI_BACKEND_URL", raising=False)
@@ -77,6 +81,32 @@ def test_the_machines_role_is_roots_alone(cluster: BootedCluster) -> None:
     assert try_to_connect(cluster.nodes()["cpu-1"], "169.254.169.254", 80)
 
 
+def test_a_job_has_the_jobs_role_in_its_users_name(cluster: BootedCluster) -> None:
+    program = (
+        "import os, urllib.request as u; "
+        'print(u.urlopen(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]).read().decode())'
+    )
+    cluster.ada(f"echo '{program}' > keys.py")
+    job = cluster.submit("--output=keys.txt", script="python3 keys.py; env")
+    cluster.await_state(job, "COMPLETED")
+    answer, *environment = cluster.ada("cat keys.txt").splitlines()
+    keys = json.loads(answer)
+    sts = boto3.client(
+        "sts",
+        region_name=REGION,
+        endpoint_url=cluster.stack.account.endpoint,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["Token"],
+    )
+    role = cluster.stack.resource("dev-jobs", "Role")["id"]
+    assert sts.get_caller_identity()["Arn"].endswith(f"assumed-role/{role}/ada")
+    bucket = cluster.stack.resource("dev-jobs", "Bucket")["id"]
+    assert {f"AWS_REGION={REGION}", f"HPC_STACK_DATA=s3://{bucket}"} <= set(environment)
+    refused = cluster.nodes()["cpu-1"].try_run("python3", "-c", ROOT_ASKS)
+    assert "403" in refused.stderr
+
+
 def test_a_changed_limit_reaches_the_controller_that_runs(cluster: BootedCluster) -> None:
     cluster.stack.configure(accounts={"research": {"limits": {"grp_jobs": LIMIT}}})
     assert set(cluster.must_up().count) == {"update"}
@@ -90,10 +120,12 @@ def test_a_restarted_controller_takes_up_where_it_was(cluster: BootedCluster) ->
     cluster.controller.restart()
     await_value(
         "slurmctld",
-        lambda: cluster.controller.try_run(
-            "docker", "exec", "hpc-dev-slurmctld-1", "scontrol", "ping"
-        ).returncode
-        == 0,
+        lambda: (
+            cluster.controller.try_run(
+                "docker", "exec", "hpc-dev-slurmctld-1", "scontrol", "ping"
+            ).returncode
+            == 0
+        ),
         120,
     )
     assert cluster.controller.instance == before

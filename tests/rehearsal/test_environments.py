@@ -115,7 +115,8 @@ def test_a_controller_that_cannot_run_the_bundle_ends_the_update_with_its_reason
         done = stack.run("up", "--yes", "--skip-preview")
     assert done.status != 0
     told = complaints(done.output)
-    assert "The controller i-played could not run the new bundle: service slurmdbd" in told
+    controller = stack.resource(f"{stack.stack.name}-controller", "Instance")["id"]
+    assert f"The controller {controller} could not run the new bundle: service slurmdbd" in told
     assert "The end of its log:\nno disk" in told
     assert "Traceback" not in told
     stack.configure(limits=limits)
@@ -163,6 +164,8 @@ def test_a_new_image_replaces_the_controller_and_keeps_address_and_data(
     stack.configure(aws={**aws, "amis": {**aws["amis"], "arm64": other}})
     done = stack.up()
     assert name in done.of("replace")
+    # The new one is waited for, whether or not it gets another bundle.
+    assert f"{stack.stack.name}-ready" in done.of("update")
     after = stack.resource(name, "Instance")
     assert after["id"] != before["id"]
     assert after["outputs"]["privateIp"] == before["outputs"]["privateIp"]

@@ -44,19 +44,26 @@ def reader(*answers: dict[str, Any] | None) -> Callable[[], dict[str, Any] | Non
     return each().__next__
 
 
-def waited(*answers: dict[str, Any] | None, since: float = 0) -> tuple[str, float]:
+def waited(*answers: dict[str, Any] | None) -> float:
+    """Seconds until the wait for a bundle "new" on i-1 ends."""
     clock = Clock()
-    return wait(reader(*answers), "new", since=since, clock=clock, sleep=clock.sleep), clock.now
+    wait(reader(*answers), digest="new", instance="i-1", clock=clock, sleep=clock.sleep)
+    return clock.now
 
 
 def test_it_ends_when_the_controller_is_ready() -> None:
-    instance, seconds = waited(None, status("ready", "old"), status("applying"), status("ready"))
-    assert instance == "i-1"
-    assert seconds == 6
+    assert waited(None, status("ready", "old"), status("applying"), status("ready")) == 6
 
 
 def test_what_the_controller_said_of_another_bundle_is_not_about_this_one() -> None:
-    assert waited(status("failed", "old"), status("ready"))[0] == "i-1"
+    assert waited(status("failed", "old"), status("ready")) == 2
+
+
+@pytest.mark.parametrize(
+    "before", [status("ready", instance_id="i-0"), status("failed", "", instance_id="i-0")]
+)
+def test_what_the_machine_before_said_is_not_about_this_one(before: dict[str, Any]) -> None:
+    assert waited(before, status("ready")) == 2
 
 
 def test_a_failure_is_told_with_its_reason_and_the_end_of_the_log() -> None:
@@ -68,13 +75,7 @@ def test_a_failure_is_told_with_its_reason_and_the_end_of_the_log() -> None:
 
 def test_a_host_that_could_not_boot_has_no_digest_to_tell() -> None:
     with pytest.raises(NotReady, match="blkid"):
-        waited(status("failed", "", detail="blkid failed"), since=0)
-
-
-def test_what_such_a_host_said_before_is_not_about_now() -> None:
-    long_after = 2e9
-    with pytest.raises(NotReady, match="within"):
-        waited(status("failed", "", detail="blkid failed"), since=long_after)
+        waited(status("failed", "", detail="blkid failed"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from components.aws.host import boot
+from components.aws.host import boot, calls, disks
 from components.aws.user_data import controller_user_data, encoded, node_user_data
 
 KEYS = {
@@ -41,6 +41,8 @@ NODE: dict[str, Any] = {
     "pool": "cpu",
     "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/slurmd:0-x86_64",
     "controller": "10.80.0.4",
+    "data_bucket": "dev-jobs-0",
+    "jobs_role": "arn:aws:iam::123456789012:role/hpc-stack/dev/dev-jobs-0",
     "gpus": False,
     "spot_signal": "USR1",
 }
@@ -58,7 +60,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     service: str, method: str, path: str, headers: dict[str, str], body: bytes
 ) -> None:
     host = f"{service}.eu-central-1.amazonaws.com"
-    ours = boot.sign(KEYS, "eu-central-1", service, method, host, path, headers, body, NOW)
+    ours = calls.sign(KEYS, "eu-central-1", service, method, host, path, headers, body, NOW)
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
     keys = Credentials(KEYS["AccessKeyId"], KEYS["SecretAccessKey"], KEYS["Token"])
     theirs = signer(keys, service, "eu-central-1")
@@ -78,7 +80,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
 def test_user_data_is_small_and_the_same_each_time(text: str) -> None:
     packed = encoded(text)
     assert gzip.decompress(base64.b64decode(packed)).decode() == text
-    assert len(base64.b64decode(packed)) < 8192
+    assert len(base64.b64decode(packed)) < 12_288
     assert packed == encoded(text)
 
 
@@ -152,17 +154,17 @@ def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> lis
     device.write_bytes(content)
     real = Path
     name = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123"
-    monkeypatch.setattr(boot, "Path", lambda text: device if text == name else real(text))
+    monkeypatch.setattr(disks, "Path", lambda text: device if text == name else real(text))
     ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(boot, "run", lambda *words, **_: ran.append(words))
-    monkeypatch.setattr(boot, "mount", lambda line: ran.append(("mount", line.split()[1])))
-    monkeypatch.setattr(boot, "before_docker", lambda place: None)
+    monkeypatch.setattr(disks, "run", lambda *words, **_: ran.append(words))
+    monkeypatch.setattr(disks, "mount", lambda line: ran.append(("mount", line.split()[1])))
+    monkeypatch.setattr(disks, "before_docker", lambda place: None)
     return ran
 
 
 def test_an_empty_volume_is_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = disk(tmp_path, bytes(4 << 20), monkeypatch)
-    boot.mount_data("vol-0123")
+    disks.mount_data("vol-0123")
     assert [words[0] for words in ran] == ["mkfs.xfs", "mount"]
 
 
@@ -173,7 +175,7 @@ def test_a_volume_with_a_file_system_is_only_mounted(
     made.write_bytes(bytes(16 << 20))
     subprocess.run(("mkfs.ext4", "-q", "-F", str(made)), check=True)
     ran = disk(tmp_path, made.read_bytes(), monkeypatch)
-    boot.mount_data("vol-0123")
+    disks.mount_data("vol-0123")
     assert ran == [("mount", "/data")]
 
 
@@ -182,5 +184,5 @@ def test_a_volume_with_unknown_content_is_never_formatted(
 ) -> None:
     ran = disk(tmp_path, b"somebody's data".ljust(4 << 20, b"x"), monkeypatch)
     with pytest.raises(RuntimeError, match="not empty"):
-        boot.mount_data("vol-0123")
+        disks.mount_data("vol-0123")
     assert ran == []

@@ -7,7 +7,7 @@ import pytest
 
 from config.catalogue import catalogue, prices
 from config.cost import HOURS, cost_page, fixed_costs, monthly_idle, node_hours
-from ops.cost import settings_of
+from ops.aws_settings import settings_of
 from ops.environment import CHECKOUT
 from ops.stack import StackProblem
 from tests.security.graph import environment_settings

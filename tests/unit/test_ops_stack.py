@@ -14,7 +14,6 @@ from ops.stack import (
     Stack,
     StackProblem,
     open_stack,
-    refuse_aws,
     release_dead_lock,
     run_command,
 )
@@ -193,10 +192,3 @@ def stack_of(directory: Path, text: str) -> Stack:
 )
 def test_the_platform_is_the_one_in_the_settings(tmp_path: Path, text: str, platform: str) -> None:
     assert stack_of(tmp_path, text).platform == platform
-
-
-def test_a_command_for_this_machine_says_what_to_do_on_aws_instead(tmp_path: Path) -> None:
-    on_aws = stack_of(tmp_path, "config: {'hpc-stack:cluster': {platform: aws}}")
-    with pytest.raises(StackProblem, match="mine is on AWS\\.\nInstead: pulumi up"):
-        refuse_aws(on_aws, "pulumi up")
-    refuse_aws(stack_of(tmp_path, "config: {'hpc-stack:cluster': {}}"), "pulumi up")

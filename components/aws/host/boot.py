@@ -1,9 +1,8 @@
-#!/usr/bin/python3
 """Boots a machine of the cluster: its user data, run as root by cloud-init, later by systemd.
 
 It installs nothing and holds no secret. Whatever a step finds done already, it leaves as it is. For
-the Python that Amazon Linux 2023 has, 3.9, and its standard library alone; user_data.py appends the
-call of `main`, with what a cluster's machines are told.
+the Python that Amazon Linux 2023 has, 3.9, and its standard library alone; user_data.py makes one
+script of this package, and appends the call of `main` with what a cluster's machines are told.
 """
 
 from __future__ import annotations
@@ -11,28 +10,27 @@ from __future__ import annotations
 import base64
 import datetime
 import glob
-import hashlib
-import hmac
 import json
-import os
 import subprocess
 import sys
 import time
 import traceback
 import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-METADATA = "http://169.254.169.254"
-BLANK = 1 << 20
-TRIES = 7
+from components.aws.host.calls import METADATA, call_aws, metadata, read_object, request
+from components.aws.host.disks import mount_data, mount_homes, stripe_scratch
+from components.aws.host.jobs_role import JOBS_URL, serve_jobs
+from components.aws.host.machine import RUN, run, run_quietly, write_secret
+from components.aws.host.network import forward, guard_metadata
+
+JOB_ENVIRONMENT = RUN / "job-environment"
+"""What each job's environment has on top, read by Slurm's TaskProlog."""
+SCRIPT = Path("/usr/local/sbin/hpc-stack-boot")
 NAME_SECONDS = 300
 """How long a node waits to be told its name: a launch of a thousand takes a minute."""
-MOUNT_SECONDS = 180
-RUN = Path("/run/hpc-stack")
-UNIT = """\
+AT_EACH_BOOT = f"""\
 [Unit]
 Description=What a machine of hpc-stack needs at each boot
 After=network-online.target docker.service
@@ -41,15 +39,26 @@ Wants=network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={script}
+ExecStart={SCRIPT}
 
 [Install]
 WantedBy=multi-user.target
+"""
+FOR_JOBS = f"""\
+[Unit]
+Description=Credentials of the jobs' role, for jobs
+
+[Service]
+ExecStart={SCRIPT} jobs-role
+Restart=always
 """
 
 
 def main(told: dict[str, Any]) -> None:
     """Boot as what we are told to be; a controller that cannot says so where `pulumi up` looks."""
+    if sys.argv[1:] == ["jobs-role"]:
+        serve_jobs(told)
+        return
     RUN.mkdir(mode=0o700, exist_ok=True)
     try:
         again_at_each_boot()
@@ -63,9 +72,6 @@ def main(told: dict[str, Any]) -> None:
         if told["role"] == "controller":
             report_failure(told, f"{type(failure).__name__}: {failure}")
         sys.exit(1)
-
-
-# --- the two roles -----------------------------------------------------------------------------
 
 
 def controller(told: dict[str, Any]) -> None:
@@ -103,6 +109,7 @@ def node(told: dict[str, Any]) -> None:
     pull = subprocess.Popen(["docker", "pull", "--quiet", told["image"]])
     stripe_scratch()
     mount_homes(told)
+    serve_credentials(told)
     key = RUN / "slurm.key"
     write_secret(key, read_parameter(told, "slurm_key").encode())
     name = await_name(told)
@@ -110,6 +117,18 @@ def node(told: dict[str, Any]) -> None:
         raise RuntimeError(f"docker pull {told['image']} failed")
     run_quietly("docker", "rm", "--force", "slurmd")
     run("docker", "run", *slurmd_arguments(told, name, key))
+
+
+def serve_credentials(told: dict[str, Any]) -> None:
+    """Let jobs have their role, and tell them where."""
+    run("systemctl", "start", "hpc-stack-jobs-role.service")
+    variables = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": JOBS_URL,
+        "AWS_REGION": told["region"],
+        "AWS_DEFAULT_REGION": told["region"],
+        "HPC_STACK_DATA": f"s3://{told['data_bucket']}",
+    }
+    JOB_ENVIRONMENT.write_text("".join(f"{key}={text}\n" for key, text in variables.items()))
 
 
 def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
@@ -125,6 +144,7 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
         "--volume", "/home:/home",
         "--volume", "/home/.hpc-stack/users:/var/lib/extrausers:ro",
         "--volume", f"{key}:/etc/slurm/slurm.key:ro",
+        "--volume", f"{JOB_ENVIRONMENT}:/etc/hpc-stack/job-environment:ro",
         "--env", f"SLURM_NODE_NAME={name}",
         "--env", f"SLURM_CONTROLLER={told['controller']}:6817",
     ]  # fmt: skip
@@ -140,148 +160,17 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
     return [*arguments, told["image"]]
 
 
-# --- steps ---------------------------------------------------------------------------------------
-
-
 def again_at_each_boot() -> None:
     """A unit that runs this very file: cloud-init does so only once in a machine's life."""
-    script = Path("/usr/local/sbin/hpc-stack-boot")
-    unit = Path("/etc/systemd/system/hpc-stack-boot.service")
-    if unit.exists():
+    units = Path("/etc/systemd/system")
+    if SCRIPT.exists():
         return
-    script.write_bytes(Path(__file__).read_bytes())
-    script.chmod(0o700)
-    unit.write_text(UNIT.format(script=script))
+    SCRIPT.write_bytes(Path(__file__).read_bytes())
+    SCRIPT.chmod(0o700)
+    (units / "hpc-stack-boot.service").write_text(AT_EACH_BOOT)
+    (units / "hpc-stack-jobs-role.service").write_text(FOR_JOBS)
     run("systemctl", "daemon-reload")
-    run("systemctl", "enable", unit.name)
-
-
-def guard_metadata() -> None:
-    """The machine's role is root's: no user, in a container or not, gets its credentials."""
-    rule = (
-        "OUTPUT",
-        "-d",
-        "169.254.169.254",
-        "-m",
-        "owner",
-        "!",
-        "--uid-owner",
-        "0",
-        "-j",
-        "REJECT",
-    )
-    if not run_quietly("iptables", "-C", *rule):
-        run("iptables", "-I", *rule)
-
-
-def forward(cidr: str) -> None:
-    """Forward what nodes send to the internet, and nothing that comes from there."""
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
-    # What comes and goes by one interface would be answered with "go there yourself".
-    for switch in glob.glob("/proc/sys/net/ipv4/conf/*/send_redirects"):
-        Path(switch).write_text("0\n")
-    # By this one interface alone: Docker's networks are neither reached nor disguised by it.
-    card = own_interface()
-    outside = ("-s", cidr, "!", "-d", cidr)
-    answers = ("-d", cidr, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
-    for table, rule in (
-        ("nat", ("POSTROUTING", "-o", card, *outside, "-j", "MASQUERADE")),
-        # Docker's own chain, which it asks before it drops what is not its containers'.
-        ("filter", ("DOCKER-USER", "-i", card, "-o", card, *outside, "-j", "ACCEPT")),
-        ("filter", ("DOCKER-USER", "-i", card, "-o", card, *answers, "-j", "ACCEPT")),
-    ):
-        if not run_quietly("iptables", "-t", table, "-C", *rule):
-            run("iptables", "-t", table, "-I", *rule)
-
-
-def own_interface() -> str:
-    """The machine's interface in the VPC."""
-    address = metadata("mac")
-    for place in glob.glob("/sys/class/net/*/address"):
-        if Path(place).read_text().strip() == address:
-            return Path(place).parent.name
-    raise RuntimeError(f"no network interface has the address {address}")
-
-
-def mount_data(volume: str) -> None:
-    """The volume with Slurm's state and the database. One that has data is never formatted."""
-    device = Path(f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}")
-    await_path(device)
-    if not has_file_system(device):
-        with device.open("rb") as disk:
-            if any(disk.read(BLANK)):
-                raise RuntimeError(f"{device} has no known file system, but it is not empty either")
-        run("mkfs.xfs", "-q", str(device))
-    mount(f"{device} /data xfs defaults,noatime,nofail 0 2")
-    before_docker("/data")
-
-
-def has_file_system(device: Path) -> bool:
-    found = subprocess.run(["blkid", "--probe", str(device)], stdout=subprocess.DEVNULL)
-    if found.returncode not in (0, 2):
-        raise RuntimeError(f"blkid {device} ended with status {found.returncode}")
-    return found.returncode == 0
-
-
-def mount_homes(told: dict[str, Any]) -> None:
-    """The homes, encrypted on their way, by this machine's role."""
-    options = f"_netdev,nofail,noresvport,tls,iam,accesspoint={told['homes_access_point']}"
-    # A file system that has just been made may not have its name, nor a role its rights, yet.
-    mount(f"{told['homes']}:/ /home efs {options} 0 0", MOUNT_SECONDS)
-    before_docker("/home")
-
-
-def mount(line: str, seconds: float = 0) -> None:
-    """Mount as a line of /etc/fstab says, now and at each boot; try for some seconds.
-
-    Every line has `nofail`: a machine without its disk still boots, and says what it lacks.
-    """
-    place = line.split()[1]
-    table = Path("/etc/fstab")
-    if line not in table.read_text().splitlines():
-        with table.open("a") as file:
-            file.write(line + "\n")
-    Path(place).mkdir(exist_ok=True)
-    deadline = time.monotonic() + seconds
-    while not os.path.ismount(place):
-        tried = subprocess.run(("mount", place), stdout=sys.stderr)
-        if tried.returncode and time.monotonic() >= deadline:
-            raise RuntimeError(f"mount {place} ended with status {tried.returncode}")
-        if tried.returncode:
-            time.sleep(5)
-
-
-def before_docker(place: str) -> None:
-    """No container starts before the place is mounted: it would see the directory below it."""
-    folder = Path("/etc/systemd/system/docker.service.d")
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"hpc-stack{place.replace('/', '-')}.conf"
-    if not file.exists():
-        file.write_text(f"[Unit]\nRequiresMountsFor={place}\n")
-        run("systemctl", "daemon-reload")
-
-
-def stripe_scratch() -> None:
-    """/scratch on the machine's own NVMe disks, where it has any: empty at each launch."""
-    disks = sorted(glob.glob("/dev/disk/by-id/nvme-Amazon_EC2_NVMe_Instance_Storage_*[0-9A-F]"))
-    if not disks or os.path.ismount("/scratch"):
-        return
-    device = disks[0]
-    if len(disks) > 1:
-        device = "/dev/md/scratch"
-        run(
-            "mdadm",
-            "--create",
-            device,
-            "--run",
-            "--level=0",
-            f"--raid-devices={len(disks)}",
-            *disks,
-        )
-    run("mkfs.xfs", "-f", "-q", device)
-    Path("/scratch").mkdir(exist_ok=True)
-    run("mount", "-o", "noatime,discard", device, "/scratch")
-    Path("/scratch").chmod(0o1777)
+    run("systemctl", "enable", "hpc-stack-boot.service")
 
 
 def log_in(told: dict[str, Any]) -> None:
@@ -344,143 +233,6 @@ def report_failure(told: dict[str, Any], why: str) -> None:
         "PUT",
         host,
         "/status/controller.json",
-        {},
+        {"content-type": "application/json"},
         json.dumps(status).encode(),
     )
-
-
-# --- AWS -----------------------------------------------------------------------------------------
-
-
-def metadata(item: str) -> str:
-    """An item of the machine's metadata, by a token (version 2)."""
-    ask = urllib.request.Request(
-        f"{METADATA}/latest/api/token",
-        method="PUT",
-        headers={"X-aws-ec2-metadata-token-ttl-seconds": "300"},
-    )
-    with urllib.request.urlopen(ask, timeout=5) as answer:
-        token = answer.read().decode()
-    path = f"{METADATA}/latest/meta-data/{item}"
-    with urllib.request.urlopen(
-        urllib.request.Request(path, headers={"X-aws-ec2-metadata-token": token}), timeout=5
-    ) as answer:
-        return str(answer.read().decode())
-
-
-def credentials() -> dict[str, Any]:
-    """Those of the machine's role."""
-    role = metadata("iam/security-credentials/").split()[0]
-    found: dict[str, Any] = json.loads(metadata(f"iam/security-credentials/{role}"))
-    return found
-
-
-def call_aws(region: str, service: str, endpoint: str, target: str, body: dict[str, Any]) -> bytes:
-    """One call of a service that speaks JSON 1.1."""
-    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-    host = f"{endpoint}.{region}.amazonaws.com"
-    return request(region, service, "POST", host, "/", headers, json.dumps(body).encode())
-
-
-def read_object(told: dict[str, Any], key: str) -> bytes:
-    """An object of the system bucket."""
-    host = f"{told['bucket']}.s3.{told['region']}.amazonaws.com"
-    return request(told["region"], "s3", "GET", host, f"/{key}", {}, b"")
-
-
-def request(
-    region: str,
-    service: str,
-    method: str,
-    host: str,
-    path: str,
-    headers: dict[str, str],
-    body: bytes,
-) -> bytes:
-    """A signed request; a passing failure is tried again, half a minute in all.
-
-    So is a service's refusal: a role that has just been made is not known everywhere at once.
-    """
-    for tries in range(TRIES):
-        signed = sign(
-            credentials(), region, service, method, host, path, headers, body,
-            datetime.datetime.now(datetime.timezone.utc),
-        )  # fmt: skip
-        ask = urllib.request.Request(
-            f"https://{host}{urllib.parse.quote(path)}", body or None, signed, method=method
-        )
-        try:
-            with urllib.request.urlopen(ask, timeout=10) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            said = error.read()[:300]
-            print(f"{method} {host}{path}: {error.code} {said!r}", file=sys.stderr)
-            passes = error.code >= 500 or b"AccessDeniedException" in said
-            if not passes or tries == TRIES - 1:
-                raise
-        except OSError:
-            if tries == TRIES - 1:
-                raise
-        time.sleep(2**tries / 2)
-    raise AssertionError
-
-
-def sign(
-    keys: dict[str, Any], region: str, service: str, method: str, host: str, path: str,
-    headers: dict[str, str], body: bytes, now: datetime.datetime,
-) -> dict[str, Any]:  # fmt: skip
-    """The request's headers with Signature Version 4.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    """
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
-    content = hashlib.sha256(body).hexdigest()
-    signed = {
-        **headers,
-        "host": host,
-        "x-amz-content-sha256": content,
-        "x-amz-date": stamp,
-        "x-amz-security-token": keys["Token"],
-    }
-    names = ";".join(sorted(signed))
-    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-    canonical = f"{method}\n{urllib.parse.quote(path)}\n\n{lines}\n{names}\n{content}"
-    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    key = b"AWS4" + keys["SecretAccessKey"].encode()
-    for part in (*scope.split("/"), text):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    signed["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys['AccessKeyId']}/{scope}, "
-        f"SignedHeaders={names}, Signature={key.hex()}"
-    )
-    return signed
-
-
-# --- the machine ---------------------------------------------------------------------------------
-
-
-def await_path(path: Path, seconds: int = 300) -> None:
-    """A volume is attached a while after the machine has started."""
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{path} did not appear within {seconds} s")
-        time.sleep(0.5)
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """In memory (/run), for root alone."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-def run(*command: str, stdin: str = "") -> None:
-    """Run a command that must succeed."""
-    subprocess.run(command, input=stdin.encode(), check=True, stdout=sys.stderr)
-
-
-def run_quietly(*command: str) -> bool:
-    """Whether a command succeeds."""
-    return subprocess.run(command, capture_output=True).returncode == 0

@@ -116,7 +116,9 @@ class Machine:
 
     def destroy(self) -> None:
         """As when its host fails: nothing is written any more."""
-        subprocess.run(("docker", "rm", "--force", self.container), capture_output=True, check=False)
+        subprocess.run(
+            ("docker", "rm", "--force", self.container), capture_output=True, check=False
+        )
 
     def run(self, *command: str) -> str:
         """Run a command on the machine that must succeed; what it printed."""

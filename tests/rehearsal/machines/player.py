@@ -59,7 +59,7 @@ class Player:
 
     @contextlib.contextmanager
     def before_boot(self, act: Callable[[], None]) -> Iterator[None]:
-        """Do something just before each machine that boots in this block, when its old one is gone."""
+        """Do something before each machine that boots in this block, when its old one is gone."""
         self._before_boot = act
         try:
             yield
@@ -88,7 +88,7 @@ class Player:
                 continue  # it could not be made
             elif key not in alive:
                 self._working[key] = pool.submit(self._end, key)
-            elif (volumes := self._volumes(alive[key])) != self._told[key].volumes:
+            elif self._volumes(alive[key]) != self._told[key].volumes:
                 self._working[key] = pool.submit(self._attach, alive[key])
 
     def _begin(self, found: dict[str, Any]) -> None:

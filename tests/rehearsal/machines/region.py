@@ -1,5 +1,6 @@
 """A region with machines: network, certificate, AWS' names, images, and who plays EC2."""
 
+import base64
 import contextlib
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from tests.cluster.running_cluster import docker
 from tests.rehearsal.account import REGION, RehearsedAccount
 from tests.rehearsal.machines.player import REGISTRY, Player, Surroundings, playing
 from tests.rehearsal.machines.registry import registry
-from tests.rehearsal.machines.store import ImageStore, image_store
+from tests.rehearsal.machines.store import image_store
 
 IMAGE = "hpc-rehearsal/machine"
 NETWORK = "hpc-rehearsal"
@@ -101,8 +102,6 @@ def _front(
 
 
 def _password(account: RehearsedAccount) -> str:
-    import base64
-
     answer = account.client("ecr").get_authorization_token()
     token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
     return token.partition(":")[2]
@@ -117,6 +116,3 @@ def _pushed() -> list[str]:
 def _forget_pushed() -> None:
     if found := _pushed():
         subprocess.run(("docker", "image", "rm", *found), capture_output=True, check=False)
-
-
-__all__ = ["ImageStore", "rehearsed_region"]

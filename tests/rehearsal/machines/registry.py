@@ -68,7 +68,7 @@ def _handler(find: Find, password: str) -> type[BaseHTTPRequestHandler]:
             if not head:
                 self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     return Registry

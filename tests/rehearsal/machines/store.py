@@ -11,7 +11,7 @@ from tests.cluster.running_cluster import docker
 
 VOLUME = "hpc-rehearsal"
 SHARED = "/rehearsal"
-"""Where everybody has the volume: stores, files that play EBS volumes, directories that play EFS."""
+"""Where everybody has the volume: stores, files that play EBS volumes, directories for EFS."""
 GOLDEN = f"{SHARED}/docker/golden"
 CONTAINER = "hpc-rehearsal-store"
 TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
@@ -53,9 +53,7 @@ class ImageStore:
     def give(self, name: str) -> str:
         """A store of somebody's own, with all images: its path, for the engine's `data-root`."""
         own = f"{SHARED}/docker/{name}"
-        script = (
-            f"mkdir {own} && cp -a {GOLDEN}/image {own}/ && cp -al {GOLDEN}/overlay2 {own}/"
-        )
+        script = f"mkdir {own} && cp -a {GOLDEN}/image {own}/ && cp -al {GOLDEN}/overlay2 {own}/"
         docker("exec", CONTAINER, "sh", "-c", script)
         return own
 

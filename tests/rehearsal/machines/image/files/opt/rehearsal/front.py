@@ -31,7 +31,7 @@ async def main(address: str, certificate: str, api: int, registry: int) -> None:
     def remember(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         connection.asked_for = name or ""  # type: ignore[attr-defined]
 
-    context.sni_callback = remember  # type: ignore[assignment]
+    context.sni_callback = remember
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = getattr(writer.get_extra_info("ssl_object"), "asked_for", "")

@@ -22,14 +22,16 @@ class Metadata(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         lives = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
         if self.path != "/latest/api/token" or not lives.isdecimal():
-            return self._answer(400, "")
+            self._answer(400, "")
+            return
         token = secrets.token_urlsafe(32)
         TOKENS.add(token)
         self._answer(200, token)
 
     def do_GET(self) -> None:
         if self.headers.get("X-aws-ec2-metadata-token") not in TOKENS:
-            return self._answer(401, "")
+            self._answer(401, "")
+            return
         text = json.loads(MACHINE.read_text())["metadata"].get(self.path)
         self._answer(404 if text is None else 200, text or "")
 
@@ -55,4 +57,6 @@ if __name__ == "__main__":
         ("route", "replace", "table", "local", *route),
     ):
         subprocess.run(("ip", *words), check=True)
-    ThreadingHTTPServer((ADDRESS, 80), Metadata).serve_forever()
+    server = ThreadingHTTPServer((ADDRESS, 80), Metadata)
+    subprocess.run(("systemd-notify", "--ready"), check=True)
+    server.serve_forever()

@@ -17,7 +17,9 @@ def main() -> int:
     if SCRIPT.exists():
         return 0
     SCRIPT.parent.mkdir(parents=True)
-    SCRIPT.write_bytes(gzip.decompress(base64.b64decode(json.loads(MACHINE.read_text())["user_data"])))
+    SCRIPT.write_bytes(
+        gzip.decompress(base64.b64decode(json.loads(MACHINE.read_text())["user_data"]))
+    )
     SCRIPT.chmod(0o700)
     BEGUN.write_text(str(time.time()))
     with LOG.open("ab") as log:

@@ -7,7 +7,6 @@ A loop device is given up by the kernel when nobody has it open any more, so tha
 volume ends with its machine, whatever happens to this.
 """
 
-import fcntl
 import json
 import os
 import subprocess
