@@ -1,12 +1,12 @@
 """`make bench`: the benchmarks on a cluster of their own, one line a figure.
 
-make bench BENCH="[rounds] [ec2] [aws] [footprint] [start] [elastic] [throughput] [make_up]"
+make bench BENCH="[rounds] [ec2] [aws] [boot] [footprint] [start] [elastic] [throughput] [make_up]"
 """
 
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import aws, ec2, elastic, footprint, make_up, rounds, start, throughput
+from tests.bench import aws, boot, ec2, elastic, footprint, make_up, rounds, start, throughput
 from tests.bench.bench_cluster import bench_cluster
 from tests.bench.figure import Figure
 from tests.cluster.running_cluster import RunningCluster
@@ -15,6 +15,7 @@ ALONE: dict[str, Callable[[], Iterator[Figure]]] = {
     "rounds": rounds.figures,
     "ec2": ec2.figures,
     "aws": aws.figures,
+    "boot": boot.figures,
 }
 """Families that need no cluster."""
 FAMILIES: dict[str, Callable[[RunningCluster], Iterator[Figure]]] = {

@@ -50,8 +50,8 @@ class Player:
 
     def controller(self) -> Machine:
         """The one that has volumes."""
-        (found,) = (one for key, one in self.machines.items() if self._told[key].volumes)
-        return found
+        (found,) = (key for key, told in dict(self._told).items() if told.volumes)
+        return self.machines[found]
 
     def volumes_of(self, instance: str) -> dict[str, str]:
         """The files that play its volumes."""

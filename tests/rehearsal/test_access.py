@@ -1,0 +1,107 @@
+"""Commands for a cluster on AWS: stopping it, starting it, and the sessions that they open."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from components.aws import end_nodes
+from ops.on_aws import AwsCluster, in_service, must_run
+from ops.stack import StackProblem
+from tests.rehearsal.account import REGION, RehearsedAccount
+
+
+@pytest.fixture
+def cluster(account: RehearsedAccount, monkeypatch: pytest.MonkeyPatch) -> AwsCluster:
+    """A controller, two nodes of its cluster, and one of another."""
+    account.forget_all()
+    for name, value in account.environment().items():
+        monkeypatch.setenv(name, value)
+    controller = launch(account, "dev")
+    for name in ("dev", "dev", "other"):
+        launch(account, name, pool="cpu")
+    return AwsCluster(
+        stack="dev",
+        name="dev",
+        region=REGION,
+        controller=controller,
+        session=boto3.session.Session(),
+    )
+
+
+def launch(account: RehearsedAccount, cluster: str, *, pool: str = "") -> str:
+    ec2 = account.client("ec2")
+    tags = {"hpc-stack:cluster": cluster} | ({"hpc-stack:pool": pool} if pool else {})
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    made = ec2.run_instances(
+        ImageId=image,
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[
+            {
+                "ResourceType": "instance",
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+        ],
+    )
+    return str(made["Instances"][0]["InstanceId"])
+
+
+def test_stopping_ends_the_nodes_of_this_cluster_and_keeps_the_controller(
+    cluster: AwsCluster, account: RehearsedAccount
+) -> None:
+    assert len(cluster.nodes()) == 2
+    assert cluster.stop() == 2
+    assert cluster.state() == "stopped"
+    assert cluster.nodes() == []
+    assert len(end_nodes.nodes(account.client("ec2"), "other")) == 1
+
+
+def test_a_stopped_controller_is_started_and_one_that_runs_is_left(cluster: AwsCluster) -> None:
+    assert not cluster.start()
+    cluster.stop()
+    with pytest.raises(StackProblem, match=r"is stopped\. Fix: make up STACK=dev"):
+        must_run(cluster)
+    assert cluster.start()
+    must_run(cluster)
+
+
+def test_what_aws_refuses_is_said_without_a_stack_trace(cluster: AwsCluster) -> None:
+    gone = AwsCluster(**{**vars(cluster), "controller": "i-00000000000000000"})
+    with pytest.raises(StackProblem, match=r"(?s)InvalidInstanceID.*Fix: check your credentials"):
+        gone.state()
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH with nothing on it but what a test puts there."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def tool(folder: Path, name: str) -> None:
+    (folder / name).touch(mode=0o755)
+
+
+@pytest.mark.parametrize("missing", ["aws", "session-manager-plugin"])
+def test_a_session_needs_tools_and_says_which_is_missing(
+    cluster: AwsCluster, tools: Path, missing: str
+) -> None:
+    for name in {"aws", "session-manager-plugin"} - {missing}:
+        tool(tools, name)
+    with pytest.raises(StackProblem, match=f"{missing} is missing.*\nFix: install it, https://"):
+        cluster.session_words("AWS-StartInteractiveCommand")
+
+
+def test_a_session_leads_to_the_login_node_as_the_user(cluster: AwsCluster, tools: Path) -> None:
+    for name in ("aws", "session-manager-plugin"):
+        tool(tools, name)
+    command = in_service("dev", "login", ["runuser", "-l", "ada", "-c", "a b"], terminal=True)
+    words = cluster.session_words("AWS-StartInteractiveCommand", command=command)
+    told: dict[str, Any] = json.loads(words[words.index("--parameters") + 1])
+    assert told == {
+        "command": ["sudo docker exec --interactive --tty hpc-dev-login-1 runuser -l ada -c 'a b'"]
+    }
+    assert words[words.index("--target") + 1] == cluster.controller
