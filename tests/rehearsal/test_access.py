@@ -1,12 +1,16 @@
 """Commands for a cluster on AWS: stopping it, starting it, and the sessions that they open."""
 
 import json
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
+import ops.status
 from components.aws import end_nodes
 from ops.on_aws import AwsCluster, in_service, must_run
 from ops.stack import StackProblem
@@ -66,6 +70,58 @@ def test_a_stopped_controller_is_started_and_one_that_runs_is_left(cluster: AwsC
         must_run(cluster)
     assert cluster.start()
     must_run(cluster)
+
+
+@dataclass
+class Here:
+    """A controller that answers by this machine's shell, without a Docker of its own."""
+
+    name: str = "dev"
+    controller: str = "i-1"
+    now: str = "running"
+
+    def state(self) -> str:
+        return self.now
+
+    def nodes(self) -> list[str]:
+        return ["i-2", "i-3"]
+
+    def run(self, script: str) -> str:
+        docker = (
+            'docker() { case "$*" in "ps "*) echo "login|Up 2 hours";; *login-1*) echo "cpu up";;'
+            ' *) echo "2 nodes";; esac; }; sudo() { "$@"; }; '
+        )
+        done = subprocess.run(
+            ("bash", "-c", docker + script), capture_output=True, text=True, check=True
+        )
+        return done.stdout.rstrip()
+
+
+@pytest.fixture
+def status(monkeypatch: pytest.MonkeyPatch) -> Here:
+    """What `make status STACK=dev` finds."""
+    found = Here()
+    stack = SimpleNamespace(
+        name="dev",
+        platform="aws",
+        outputs=lambda: {"ssh": "ssh -p 2222 USER@127.0.0.1", "rest": "http://127.0.0.1:6820/"},
+    )
+    monkeypatch.setattr(ops.status, "open_stack", lambda _: stack)
+    monkeypatch.setattr(ops.status, "aws_cluster", lambda _: found)
+    return found
+
+
+def test_the_status_is_the_controllers_own_account(status: Here) -> None:
+    sections = dict(part.split("\n", 1) for part in ops.status.report("dev").split("\n\n"))
+    assert sections["Cluster dev"].split() == ["login", "Up", "2", "hours"]
+    assert sections["Partitions, nodes and queue"].strip() == "cpu up"
+    assert sections["Node manager"].strip() == "2 nodes"
+    assert sections["Nodes on EC2"].strip() == "i-2 i-3"
+
+
+def test_the_status_of_a_stopped_cluster_says_how_to_start_it(status: Here) -> None:
+    status.now = "stopped"
+    assert "is stopped; its data is kept. Start it: make up STACK=dev" in ops.status.report("dev")
 
 
 def test_what_aws_refuses_is_said_without_a_stack_trace(cluster: AwsCluster) -> None:
