@@ -129,6 +129,7 @@ def test_a_restarted_controller_takes_up_where_it_was(cluster: BootedCluster) ->
         120,
     )
     assert cluster.controller.instance == before
+    cluster.await_state("1", "COMPLETED")
     assert cluster.ada(f"squeue -h -o %T -j {waiting}") == "PENDING"
     assert cluster.controller.run("findmnt", "-no", "FSTYPE", "/data") == "xfs"
 
@@ -141,11 +142,11 @@ def test_a_replaced_controller_keeps_queue_accounting_and_what_runs(cluster: Boo
     another_image(cluster)
     cluster.must_up()
     assert cluster.controller.instance != before
-    assert cluster.state("1") == "COMPLETED"
+    cluster.await_state("1", "COMPLETED")
     assert cluster.ada(f"squeue -h -o %T -j {running},{waiting}").split() == ["PENDING", "RUNNING"]
     cluster.ada("touch go")
     cluster.await_state(waiting, "COMPLETED")
-    assert cluster.state(running) == "COMPLETED"
+    cluster.await_state(running, "COMPLETED")
 
 
 def test_a_volume_with_something_else_on_it_is_not_formatted(cluster: BootedCluster) -> None:
@@ -171,7 +172,7 @@ def test_once_repaired_everything_is_as_it_was(cluster: BootedCluster) -> None:
     store = cluster.player.place.store
     with cluster.player.before_boot(lambda: store.run("mv", f"{file}.good", file)):
         cluster.must_up()
-    assert cluster.state("1") == "COMPLETED"
+    cluster.await_state("1", "COMPLETED")
 
 
 def test_the_end_stops_every_machine(cluster: BootedCluster) -> None:
