@@ -7,17 +7,14 @@ newer ones, and a pull request shows it when somebody does.
 """
 
 import sys
-from pathlib import Path
-from typing import Any
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws_settings import KEY, region_of
 from ops.environment import CHECKOUT
 from ops.stack import StackProblem, open_stack, run_command
 
-KEY = "hpc-stack:cluster"
 _ROOT = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 PARAMETERS = {
     "x86_64": f"{_ROOT}/recommended/image_id",
@@ -42,18 +39,6 @@ def newest(region: str) -> dict[str, str]:
         ) from None
     found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
     return {key: found[name] for key, name in PARAMETERS.items() if name in found}
-
-
-def region_of(file: Path) -> str:
-    """The region that a stack's file names. Raises StackProblem."""
-    try:
-        settings: Any = yaml.safe_load(file.read_text())["config"][KEY]
-        return str(settings["aws"]["region"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        raise StackProblem(
-            f"{file.name} is not the file of a stack on AWS: it has no cluster.aws.region.\n"
-            "Allowed: STACK=NAME of one with `platform: aws`, for instance STACK=dev"
-        ) from None
 
 
 def main() -> None:

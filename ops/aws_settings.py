@@ -29,3 +29,15 @@ def settings_of(file: Path) -> ClusterSettings:
         raise StackProblem(f"{file.name} is not the file of a stack with settings") from None
     except SettingsError as error:
         raise StackProblem(str(error)) from None
+
+
+def region_of(file: Path) -> str:
+    """The region that a stack's file names. Raises StackProblem."""
+    try:
+        settings: Any = yaml.safe_load(file.read_text())["config"][KEY]
+        return str(settings["aws"]["region"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        raise StackProblem(
+            f"{file.name} is not the file of a stack on AWS: it has no cluster.aws.region.\n"
+            "Allowed: STACK=NAME of one with `platform: aws`, for instance STACK=dev"
+        ) from None

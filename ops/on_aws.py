@@ -16,7 +16,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from components.aws import end_nodes
-from ops.amis import region_of
+from ops.aws_settings import region_of
 from ops.stack import Stack, StackProblem
 
 COMMAND_SECONDS = 60.0

@@ -24,14 +24,19 @@ def copy_program(checkout: Path) -> None:
 
 def remove_leftovers(cluster: str) -> None:
     """Remove what a killed run left on the engine: its stack, with its secrets, is gone."""
-    mark = ("--filter", f"label=hpc-stack.cluster={cluster}", "--quiet")
+    remove_labelled(f"hpc-stack.cluster={cluster}")
+
+
+def remove_labelled(label: str) -> None:
+    """Remove containers, networks and volumes that have a label, `key` or `key=value`."""
+    mark = ("--filter", f"label={label}", "--quiet")
     for kind, listing, removal in (
         ("container", ("ps", "--all"), ("rm", "--force")),
         ("network", ("network", "ls"), ("network", "rm")),
         ("volume", ("volume", "ls"), ("volume", "rm")),
     ):
         if found := docker(*listing, *mark).split():
-            print(f"removing {len(found)} left-over {kind}(s) of cluster {cluster}")
+            print(f"removing {len(found)} left-over {kind}(s) of {label}")
             docker(*removal, *found)
 
 

@@ -8,11 +8,16 @@ from tests.rehearsal.account import RehearsedAccount, rehearsed_account
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsedAccount]:
-    """An account with nothing in it."""
+def nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Not where the person who runs the tests is logged in."""
     with pytest.MonkeyPatch.context() as patch:
-        # Not where the person who runs the tests is logged in.
         patch.delenv("PULUMI_BACKEND_URL", raising=False)
         patch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path_factory.mktemp("nobody")))
-        with rehearsed_account(tmp_path_factory.mktemp("account")) as made:
-            yield made
+        yield
+
+
+@pytest.fixture(scope="module")
+def account(nobody: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsedAccount]:
+    """An account with nothing in it."""
+    with rehearsed_account(tmp_path_factory.mktemp("account")) as made:
+        yield made

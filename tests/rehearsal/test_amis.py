@@ -6,7 +6,8 @@ from unittest import mock
 
 import pytest
 
-from ops.amis import PARAMETERS, newest, region_of
+from ops.amis import PARAMETERS, newest
+from ops.aws_settings import region_of
 from ops.environment import CHECKOUT
 from ops.stack import StackProblem
 from tests.rehearsal.account import REGION, RehearsedAccount

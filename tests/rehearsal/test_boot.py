@@ -17,15 +17,11 @@ ROOT_ASKS = "import urllib.request as u; u.urlopen('http://127.0.0.1:6830/creden
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedCluster]:
+def cluster(nobody: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedCluster]:
     """A cluster that `pulumi up` says is there. The tests of this module follow each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        # Not where the person who runs the tests is logged in.
-        patch.delenv("PULUMI_BACKEND_URL", raising=False)
-        patch.setenv("PULUMI_CREDENTIALS_PATH", str(tmp_path_factory.mktemp("nobody")))
-        with booted_cluster(tmp_path_factory.mktemp("booted")) as made:
-            made.must_up()
-            yield made
+    with booted_cluster(tmp_path_factory.mktemp("booted")) as made:
+        made.must_up()
+        yield made
 
 
 def another_image(cluster: BootedCluster) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import trustme
 
+from tests.cluster.own_stack import remove_labelled
 from tests.cluster.running_cluster import docker
 from tests.rehearsal.account import REGION, RehearsedAccount
 from tests.rehearsal.machines.player import REGISTRY, Player, Surroundings, playing
@@ -27,7 +28,8 @@ BASE = "debian:trixie-slim"
 @contextlib.contextmanager
 def rehearsed_region(account: RehearsedAccount, cidr: str) -> Iterator[Player]:
     """Machines for an account whose VPC has a range, until the end of the block."""
-    remove_leftovers()
+    # What a killed run left on the engine.
+    remove_labelled(MARK)
     docker("build", "--quiet", "--tag", IMAGE, "--build-arg", f"BASE={BASE}", str(SOURCE))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -48,19 +50,6 @@ def rehearsed_region(account: RehearsedAccount, cidr: str) -> Iterator[Player]:
             store=store,
         )
         yield stack.enter_context(playing(Player(account, place, _pushed)))
-
-
-def remove_leftovers() -> None:
-    """What a killed run left on the engine."""
-    mark = ("--filter", f"label={MARK}", "--quiet")
-    for kind, listing, removal in (
-        ("container", ("ps", "--all"), ("rm", "--force")),
-        ("network", ("network", "ls"), ("network", "rm")),
-        ("volume", ("volume", "ls"), ("volume", "rm")),
-    ):
-        if found := docker(*listing, *mark).split():
-            print(f"removing {len(found)} left-over {kind}(s) of a rehearsal")
-            docker(*removal, *found)
 
 
 def _certificate(authority: trustme.CA, file: Path) -> None:
