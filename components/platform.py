@@ -29,12 +29,16 @@ def make_cluster(settings: ClusterSettings) -> Cluster:
 def _on_this_machine(settings: ClusterSettings) -> Cluster:
     from components.local.cluster import LocalCluster, LocalClusterArgs
     from components.local.engine import read_engine, refuse_taken_ports
+    from components.local.gpus import read_gpus, refuse_missing_gpus
 
-    engine = read_engine()
+    engine, gpus = read_engine(), read_gpus()
+    refuse_missing_gpus(settings, gpus, engine.runtimes)
     refuse_taken_ports(settings.name, {"ssh": settings.ports.ssh, "rest": settings.ports.rest})
     for warning in machine_warnings(settings, engine.cpus, engine.memory_mb):
         pulumi.log.warn(warning)
-    return LocalCluster(settings.name, LocalClusterArgs(settings=settings, engine=engine))
+    return LocalCluster(
+        settings.name, LocalClusterArgs(settings=settings, engine=engine, gpus=gpus)
+    )
 
 
 def _on_aws(settings: ClusterSettings) -> Cluster:

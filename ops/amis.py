@@ -1,9 +1,10 @@
-"""`make amis`: look up the newest machine images that a stack needs, and pin their ids.
+"""`make amis`: look up the newest images that a stack's machines are made of, and pin them.
 
     python -m ops.amis STACK
 
-The ids are written into Pulumi.<stack>.yaml, so that machines are the same until somebody asks for
-newer ones, and a pull request shows it when somebody does.
+Those are machine images, by their ids, and container images of others, by their digests. Both are
+written into Pulumi.<stack>.yaml, so that machines are the same until somebody asks for newer ones,
+and a pull request shows it when somebody does.
 """
 
 import sys
@@ -11,8 +12,10 @@ import sys
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from components.aws.images import MIRRORED
 from ops.aws_settings import KEY, region_of
 from ops.environment import CHECKOUT
+from ops.image_digests import newest_digest
 from ops.stack import StackProblem, open_stack, run_command
 
 _ROOT = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
@@ -52,6 +55,10 @@ def main() -> None:
     for key, ami in sorted(ids.items()):
         stack.pulumi("config", "set", "--path", f"{KEY}.aws.amis.{key}", ami)
         print(f"{key:11} {ami}")
+    for image, tag in MIRRORED.items():
+        if digest := newest_digest(tag):
+            stack.pulumi("config", "set", "--path", f"{KEY}.aws.images.{image}", digest)
+        print(f"{image:11} {digest or f'the registry of {tag} does not answer: left as it is'}")
     print(f"Written to Pulumi.{name}.yaml. `make preview STACK={name}` shows what it changes.")
 
 

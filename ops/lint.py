@@ -24,6 +24,7 @@ TYPED = (
     "images/host-agent",
     "images/slurm/files/slurmd/usr/lib/hpc-stack",
     "examples/checkpoint",
+    "examples/gpu",
     "ops",
     "offline",
 )

@@ -28,7 +28,8 @@ NODE_IMAGE = "slurmd"
 REPOSITORIES = (*CONTROLLER_IMAGES, NODE_IMAGE)
 
 MIRRORED = {"mysql": MYSQL_IMAGE}
-"""Third-party images, which the cluster then has of its own: no other registry at run time."""
+"""Third-party images by repository, which the cluster then has of its own: no other registry at run
+time. `aws.images` has their digests."""
 PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 AGENT_SOURCE = Path("images/host-agent")
 _PUSH = ".venv/bin/python -m components.aws.push_images"
@@ -57,13 +58,16 @@ class Images(pulumi.ComponentResource):
         software = args.settings.software
         # A controller's user data names its agent: another tag there replaces the machine.
         agent = content_tag((), (AGENT_SOURCE,))
-        self._content = {AGENT: agent, "": content_tag(software)}
+        self._sources = sources(args.settings)
+        mirrored = {image: source_tag(source) for image, source in self._sources.items()}
+        self._content = {AGENT: agent, **mirrored, "": content_tag(software)}
         needed = needed_images(args.settings)
         for architecture, images in needed.items():
-            others = [image for image in images if image != AGENT]
-            self._push(f"{name}-images", architecture, others, args.region, software)
-            if AGENT in images:
-                self._push(f"{name}-agent-image", architecture, [AGENT], args.region, ())
+            built = [image for image in images if image not in self._content]
+            self._push(f"{name}-images", architecture, built, args.region, software)
+            for image in (AGENT, *sorted(self._sources)):
+                if image in images:
+                    self._push(f"{name}-{image}-image", architecture, [image], args.region, ())
         self.references = pulumi.Output.all(
             *(
                 self.reference(image, architecture)
@@ -88,7 +92,7 @@ class Images(pulumi.ComponentResource):
         region: str,
         software: Sequence[str],
     ) -> None:
-        mirrored = {image: MIRRORED[image] for image in images if image in MIRRORED}
+        mirrored = {image: self._sources[image] for image in images if image in self._sources}
         first = pulumi.Output.from_input(self._urls[images[0]])
         Command(
             f"{name}-{architecture.replace('_', '-')}",
@@ -106,6 +110,22 @@ class Images(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def sources(settings: ClusterSettings) -> dict[str, str]:
+    """Where each third-party image comes from: by its digest, as far as that is pinned."""
+    pinned = settings.aws.images.model_dump() if settings.aws else {}
+    return {
+        image: f"{source}@{digest}" if (digest := pinned[image]) else source
+        for image, source in MIRRORED.items()
+    }
+
+
+def source_tag(source: str) -> str:
+    """The tag of a copy, another one for each source: `9.7-1f2e3d4c5b6a` of mysql:9.7@sha256:..."""
+    name, _, digest = source.partition("@sha256:")
+    tag = name.rpartition(":")[2]
+    return f"{tag}-{digest[:12]}" if digest else tag
 
 
 def architecture_of(instance_type: str) -> str:

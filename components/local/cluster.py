@@ -1,5 +1,6 @@
 """The local platform: images, secrets and data volumes, and the bundle as a Compose project."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -8,6 +9,7 @@ from pulumi_command.local import Command, Logging
 from components.image_tag import content_tag
 from components.local import images
 from components.local.engine import Engine
+from components.local.gpus import Gpu
 from components.local.volumes import make_volumes
 from components.random_secrets import fingerprint, make_secrets
 from config.render.bundle import render_bundle
@@ -22,6 +24,8 @@ class LocalClusterArgs:
 
     settings: ClusterSettings
     engine: Engine
+    gpus: Sequence[Gpu]
+    """Those of this machine."""
 
 
 class LocalCluster(pulumi.ComponentResource):
@@ -49,6 +53,11 @@ class LocalCluster(pulumi.ComponentResource):
             images=images.references(tag),
             cgroup=args.engine.cgroup,
             memory_mb=args.engine.memory_mb,
+            gpu_ids={
+                gpu.file: gpu.id
+                for gpu in args.gpus
+                if any(gpu.file in files for files in settings.gpu_files.values())
+            },
         )
 
         built = images.build(f"{name}-images", tag=tag, software=settings.software, parent=self)

@@ -18,6 +18,8 @@ class Engine:
     cgroup: CgroupVersion
     cpus: int
     memory_mb: int
+    runtimes: tuple[str, ...]
+    """Names of its container runtimes."""
 
 
 def read_engine() -> Engine:
@@ -41,6 +43,7 @@ def read_engine() -> Engine:
         cgroup="v2" if facts["CgroupVersion"] == "2" else "v1",
         cpus=facts["NCPU"],
         memory_mb=facts["MemTotal"] // 1024**2,
+        runtimes=tuple(sorted(facts.get("Runtimes") or {})),
     )
 
 

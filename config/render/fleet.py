@@ -33,7 +33,7 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
             "brake_after": settings.limits.failed_starts,
         },
         "time_zone": settings.time_zone,
-        "pools": [_pool(name, pool, site.aws) for name, pool in sorted(settings.pools.items())],
+        "pools": [_pool(settings, name, site.aws) for name in sorted(settings.pools)],
     }
     if site.aws:
         document["ec2"] = _ec2(settings, site.aws)
@@ -53,6 +53,7 @@ def _docker(settings: ClusterSettings, site: Site) -> dict[str, Any]:
         ],
         "cgroup": site.cgroup,
         "labels": cluster_labels(settings.name, settings.tags),
+        "gpu_ids": dict(site.gpu_ids),
     }
 
 
@@ -84,8 +85,10 @@ def _launch(pool: Pool, launch: LaunchSite) -> dict[str, Any]:
     }
 
 
-def _pool(name: str, pool: Pool, aws: AwsSite | None) -> dict[str, Any]:
+def _pool(settings: ClusterSettings, name: str, aws: AwsSite | None) -> dict[str, Any]:
+    pool = settings.pools[name]
     gpus, spot = pool.gpus, pool.spot_settings
+    files = settings.gpu_files.get(name, ())
     spot_price = spot.price_per_hour if spot else None
     return {
         "name": name,
@@ -93,7 +96,7 @@ def _pool(name: str, pool: Pool, aws: AwsSite | None) -> dict[str, Any]:
         "max_nodes": pool.max_nodes,
         "cpus": pool.cpus,
         "memory_mb": pool.memory_mb,
-        "gpus": gpus and {"type": gpus.type, "count": gpus.count, "device_files": list(gpus.files)},
+        "gpus": gpus and {"type": gpus.type, "count": gpus.count, "device_files": list(files)},
         "warm_nodes": pool.warm_nodes,
         "schedule": [_window(window) for window in pool.schedule],
         "price_per_hour": {

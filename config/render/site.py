@@ -1,7 +1,7 @@
 """What a platform adds to the settings: where images come from, and what its hosts can do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 CgroupVersion = Literal["v1", "v2"]
@@ -42,6 +42,8 @@ class Site:
     """Control groups of the hosts. Only on v2 can an unprivileged slurmd constrain its jobs."""
     memory_mb: int | None = None
     """Memory for all nodes together, in MiB, where they share one machine; None: each its own."""
+    gpu_ids: Mapping[str, str] = field(default_factory=dict)
+    """NVIDIA's id of each of its device files, where nodes share one machine."""
     aws: AwsSite | None = None
     """None: everything runs in containers of one engine."""
 

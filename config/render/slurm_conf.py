@@ -115,7 +115,7 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
         # Without an epilog, slurmctld uses a free CPU at its next whole second: 10 short jobs/s on
         # 8 CPUs. With one, the node reports the end and the next job starts at once: 40.
         "Epilog=/usr/bin/true",
-        *([f"TaskProlog={PROGRAMS}/task-prolog"] if site.aws else []),
+        *_on_aws_nodes(site),
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",
@@ -129,6 +129,12 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
         f"PriorityWeightPartition={priority.partition}",
         f"PriorityWeightJobSize={priority.job_size}",
     ]
+
+
+def _on_aws_nodes(site: Site) -> list[str]:
+    if site.aws is None:
+        return []
+    return [f"Prolog={PROGRAMS}/name-nodes", f"TaskProlog={PROGRAMS}/task-prolog"]
 
 
 def _accounting(settings: ClusterSettings, site: Site) -> list[str]:

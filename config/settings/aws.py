@@ -51,6 +51,13 @@ Arn = Annotated[
         json_schema_extra={"allowed": "an ARN, arn:aws:..."},
     ),
 ]
+Digest = Annotated[
+    Text,
+    Field(
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        json_schema_extra={"allowed": "the digest of a container image, sha256:..."},
+    ),
+]
 # What CloudWatch takes for a log group's retention, as far as anybody wants it here.
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
 # What EFS takes for its lifecycle policy.
@@ -132,6 +139,16 @@ class Amis(Part):
     """For nodes with NVIDIA GPUs and Graviton processors."""
 
 
+class Images(Part):
+    """Container images of others, each pinned by its digest. `make amis STACK=NAME` looks them up.
+
+    What is not pinned is copied into the account's registry as its tag is at that moment.
+    """
+
+    mysql: Digest | None = None
+    """MySQL's."""
+
+
 class Aws(Part):
     """Everything that only AWS has."""
 
@@ -147,6 +164,8 @@ class Aws(Part):
     """Homes, buckets, keys."""
     amis: Amis = Amis()
     """Machine images."""
+    images: Images = Images()
+    """Container images of others."""
     shortage_seconds: Annotated[Whole, Field(ge=0, le=24 * 3600)] = 300
     """Seconds for which a type and zone that had no capacity is left out."""
     permissions_boundary: Arn | None = None

@@ -1,5 +1,6 @@
 """`ClusterSettings`: everything that a user decides about one cluster."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,6 +10,7 @@ from config.settings.aws import Aws
 from config.settings.consistency import inconsistencies
 from config.settings.database import Database
 from config.settings.draft import Draft, Group
+from config.settings.gpu_files import assign_gpu_files
 from config.settings.limits import Limits
 from config.settings.mistakes import SettingsError
 from config.settings.monitoring import Monitoring
@@ -100,6 +102,11 @@ class ClusterSettings(ClusterFields):
             return ()
         own = self.pools[pool].aws
         return own.zones or self.aws.zones[: 1 if own.placement_group else None]
+
+    @property
+    def gpu_files(self) -> Mapping[str, tuple[str, ...]]:
+        """Device files by pool: of each node, or on one machine of all nodes in turn."""
+        return assign_gpu_files(self.pools, shared_machine=self.platform == "local")
 
     def memory_per_cpu_mb(self, pool: str) -> int:
         """MiB that a job in the pool gets for each CPU when it asks for no memory."""

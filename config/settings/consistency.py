@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from config.settings.accounts import NORMAL, ROOT
 from config.settings.aws_consistency import aws_inconsistencies
 from config.settings.draft import Draft, mistake_at
+from config.settings.gpu_files import files_needed
 from config.settings.mistakes import Mistake, one_of, pick
 from config.settings.part import Part
 from config.settings.pools import Pool
@@ -137,14 +138,33 @@ def _node_names(draft: Draft) -> Iterator[Mistake]:
 
 
 def _gpu_files(draft: Draft) -> Iterator[Mistake]:
-    for name, pool in draft.pools.read.items():
-        if pool.gpus and len(pool.gpus.files) != pool.gpus.count:
+    if draft.platform is None:
+        return
+    shared = draft.platform == "local"
+    owner: dict[str, str] = {}
+    for name, pool in sorted(draft.pools.read.items()):
+        if pool.gpus is None or pool.gpus.device_files is None:
+            continue
+        location = ("pools", name, "gpus", "device_files")
+        files, count = pool.gpus.device_files, pool.gpus.count
+        needed = files_needed(pool, pool.gpus, shared_machine=shared)
+        if len(files) != needed:
+            nodes = f" for each of max_nodes, which is {pool.max_nodes}" if shared else ""
             yield mistake_at(
-                ("pools", name, "gpus", "device_files"),
-                list(pool.gpus.files),
-                f"one device file for each GPU; count is {pool.gpus.count}",
+                location,
+                list(files),
+                f"{needed} files: one for each GPU of a node (count is {count}){nodes}",
                 "list as many files as there are GPUs, or remove device_files",
             )
+        for file in files if shared else ():
+            first = owner.setdefault(file, name)
+            if first != name:
+                yield mistake_at(
+                    location,
+                    file,
+                    f"files that no other pool has; {first} has this one",
+                    f"remove it from {name} or from {first}",
+                )
 
 
 def _memory(draft: Draft) -> Iterator[Mistake]:

@@ -1,5 +1,6 @@
 """pydantic's errors in the words of a person who wrote a YAML file."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,12 @@ from config.settings.part import REFUSED
 from config.settings.vocabulary import allowed, known_keys, resolved, schema_at
 
 Location = tuple[int | str, ...]
+
+_SHARED_GPUS = re.compile(r"mig|mps|shar|slic|fraction", re.IGNORECASE)
+_ONE_JOB_A_GPU = (
+    "whole GPUs, each given to one job: no MIG, no MPS, no time-slicing",
+    "remove it; for smaller pieces make a pool of nodes with smaller GPUs",
+)
 
 
 def mistake_of(error: ErrorDetails, misspelt: Mapping[Location, Location]) -> Mistake:
@@ -38,6 +45,8 @@ def _unknown_key(
 ) -> Mistake:
     part = schema_at(location[:-1]) or {}
     meant = misspelt.get(location)
+    if location[-2:-1] == ("gpus",) and not meant and _SHARED_GPUS.search(str(location[-1])):
+        return Mistake(path_text(location), shown(value, location), *_ONE_JOB_A_GPU)
     fix = f"did you mean {meant[-1]}?" if meant else "remove it"
     if not meant and (belongs := _home_of(str(location[-1]))):
         fix = f"did you mean {belongs}?"

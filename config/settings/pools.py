@@ -49,14 +49,9 @@ class Gpus(Part):
     count: Annotated[Whole, Field(ge=1, le=64)]
     """How many GPUs a node has."""
     device_files: Annotated[Many[DeviceFile], AfterValidator(without_duplicates)] | None = None
-    """Device files, one for each GPU. Not set: `/dev/nvidia0` and the following."""
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Device files, one for each GPU, given or by default."""
-        if self.device_files is not None:
-            return self.device_files
-        return tuple(f"/dev/nvidia{index}" for index in range(self.count))
+    """Device files, one for each GPU of a node; on one machine, whose nodes have GPUs of their own,
+    those of all `max_nodes` nodes one after the other. Not set: `/dev/nvidia0` and the following.
+    """
 
 
 class Pool(Part):

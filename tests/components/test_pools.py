@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from components.aws.images import needed_images
 from tests.security.checks import user_data
 from tests.security.graph import AMI, Graph, Resource, environment_settings, graph
 
@@ -65,11 +64,3 @@ def test_a_nodes_image_is_for_its_processors(prod: Graph) -> None:
     told = dict(user_data(prod))
     assert "-arm64'" in told["prod-arm"]
     assert "-x86_64'" in told["prod-cpu"]
-
-
-def test_images_are_needed_for_the_controllers_and_the_pools_processors() -> None:
-    needed = needed_images(environment_settings("dev"))
-    assert needed["x86_64"] == ["slurmd"]
-    assert {"slurmctld", "mysql", "host-agent"} <= set(needed["arm64"])
-    assert "slurmd" not in needed["arm64"]
-    assert "slurmd" in needed_images(environment_settings("prod"))["arm64"]

@@ -42,6 +42,28 @@ def test_a_restarted_service_loses_no_running_and_no_waiting_job(
     assert cluster.record(running, "ExitCode,Restarts") == "0:0|0"
 
 
+def _forget(cluster: RunningCluster, job: str) -> None:
+    """Have the job's node know nothing of it, as if slurmctld had not sent it any more."""
+    node = cluster.node_containers()[cluster.job(job)["nodes"]]
+    script = (
+        "for process in /proc/[0-9]*; do "
+        # Not a pattern that its own text in this shell's command line has, too.
+        f"if grep -q 'slurmstepd: [[]{job}.batch' $process/cmdline; "
+        "then kill -9 ${process#/proc/}; fi; done 2> /dev/null; true"
+    )
+    docker("exec", node, "sh", "-c", script)
+
+
+def test_a_job_whose_start_was_lost_with_slurmctld_begins_again(cluster: RunningCluster) -> None:
+    lost, other = _running_job(cluster, 8), _running_job(cluster, 30)
+    _forget(cluster, lost)
+    docker("restart", "--time", "5", cluster.container("slurmctld"))
+    await_value("the job to begin again", lambda: _runs(cluster, lost)[1:], 60)
+    cluster.finish(lost)
+    cluster.finish(other)
+    assert (_runs(cluster, lost), _runs(cluster, other)) == (["run 0", "run 1"], ["run 0"])
+
+
 def test_records_of_jobs_that_ended_while_the_database_was_away_arrive(
     cluster: RunningCluster,
 ) -> None:

@@ -8,6 +8,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from docker.errors import APIError, NotFound
 from docker.utils import kwargs_from_env
 from node_manager.docker_provider import DockerProvider
-from node_manager.fleet import Fleet, Pool
+from node_manager.fleet import Fleet, Gpus, Pool
 from node_manager.fleet_file import parse_fleet
 from node_manager.provider import (
     Instance,
@@ -223,6 +224,36 @@ def test_plain_device_files_are_passed_as_they_are(
     assert host["Devices"] == [
         {"PathOnHost": "/dev/zero", "PathInContainer": "/dev/zero", "CgroupPermissions": "rwm"}
     ]
+
+
+class NeverStarting(docker.APIClient):
+    """The engine, on a machine whose GPUs cannot be had: what is made is looked at instead."""
+
+    def __init__(self) -> None:
+        super().__init__(**kwargs_from_env(), version="auto")
+        self.made: dict[str, Any] = {}
+
+    def start(self, container: str, *_: Any, **__: Any) -> None:
+        found = self.inspect_container(container)
+        self.made[found["Config"]["Hostname"]] = found["HostConfig"]
+
+
+def test_nvidias_gpus_are_asked_for_by_the_ids_of_the_nodes_own(engine: Engine, key: Path) -> None:
+    files = [f"/dev/nvidia{index}" for index in range(4)]
+    fleet = engine.fleet(gpu_ids={file: f"GPU-{file[-1]}" for file in files})
+    gpus = Gpus(type="x", count=2, device_files=tuple(files))
+    pool = replace(fleet.pools[0], max_nodes=2, gpus=gpus)
+    client = NeverStarting()
+    DockerProvider(fleet, key, client).launch(
+        [request(node, pool=pool) for node in ("cpu-1", "cpu-2")]
+    )
+    asked = {node: host["DeviceRequests"] for node, host in client.made.items()}
+    assert {node: [one["DeviceIDs"] for one in found] for node, found in asked.items()} == {
+        "cpu-1": [["GPU-0", "GPU-1"]],
+        "cpu-2": [["GPU-2", "GPU-3"]],
+    }
+    assert [one["Capabilities"] for one in asked["cpu-1"]] == [[["gpu"]]]
+    assert not any(host["Devices"] for host in client.made.values())
 
 
 def test_a_missing_device_is_told_and_leaves_nothing_behind(provider: DockerProvider) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_manager.fleet import Capacity, Window
+from node_manager.fleet import Capacity, Gpus, Window
 from node_manager.fleet_file import FleetError, parse_fleet, read_fleet
 
 from tests.node_manager.builders import ORDINARY, SPOT, fleet_document
@@ -42,6 +42,22 @@ def test_a_complete_document_is_read() -> None:
     assert fleet.docker is not None
     assert fleet.docker.volumes[0].target == "/home"
     assert fleet.pool_of_node()["gpu-2"].cpus == 8
+
+
+def test_device_files_are_each_nodes_or_those_of_all_nodes_in_turn() -> None:
+    gpus = Gpus(type="a100", count=2, device_files=("/dev/a", "/dev/b"))
+    assert gpus.files_of(1) == gpus.files_of(7) == ("/dev/a", "/dev/b")
+    gpus = Gpus(type="a100", count=1, device_files=("/dev/a", "/dev/b"))
+    assert (gpus.files_of(1), gpus.files_of(2)) == (("/dev/a",), ("/dev/b",))
+
+
+def test_device_files_that_are_neither_are_refused() -> None:
+    document = fleet_document()
+    gpus = {"type": "a100", "count": 2, "device_files": ["/dev/a", "/dev/b", "/dev/c"]}
+    document["pools"][0]["gpus"] = gpus
+    told = r"pools\[0\].gpus.device_files: 3 files; allowed: 2, those of each node, or 8"
+    with pytest.raises(FleetError, match=told):
+        parse_fleet(document)
 
 
 def test_unknown_keys_are_ignored() -> None:

@@ -4,11 +4,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from config.settings.aws import Network
+from ops.stack import Stack
 from tests.cluster.running_cluster import await_value, docker
 from tests.rehearsal.account import rehearsed_account
 from tests.rehearsal.machines.machine import Machine
@@ -41,6 +42,11 @@ class BootedCluster:
         done = self.up()
         assert done.status == 0, complaints(done.output)
         return done
+
+    def here(self) -> Stack:
+        """The stack as our commands open it, in the rehearsed account."""
+        surroundings = {**self.stack.environment(), "HPC_STACK_REHEARSAL_BUILDS": "1"}
+        return replace(self.stack.stack, environment=surroundings)
 
     @property
     def controller(self) -> Machine:

@@ -1,7 +1,12 @@
-"""`make amis`: the newest machine images, looked up once and written down."""
+"""`make amis`: the newest images, looked up once and written down."""
 
+import json
 import os
+from collections.abc import Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from unittest import mock
 
 import pytest
@@ -9,6 +14,7 @@ import pytest
 from ops.amis import PARAMETERS, newest
 from ops.aws_settings import region_of
 from ops.environment import CHECKOUT
+from ops.image_digests import newest_digest
 from ops.stack import StackProblem
 from tests.rehearsal.account import REGION, RehearsedAccount
 from tests.rehearsal.stack import rehearse
@@ -47,3 +53,58 @@ def test_an_id_is_written_into_the_stacks_file_and_its_comments_stay(
     made.stack.pulumi("config", "set", "--path", "hpc-stack:cluster.aws.amis.arm64", "ami-01234567")
     assert made.settings()["aws"]["amis"] == {"arm64": "ami-01234567"}
     assert "# the controller forwards for the nodes" in made.settings_file.read_text()
+
+
+INDEX = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [
+            {
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": f"sha256:{key * 64}",
+                "size": 2,
+                "platform": {"os": "linux", "architecture": architecture},
+            }
+            for key, architecture in (("a", "amd64"), ("b", "arm64"))
+        ],
+    }
+).encode()
+
+
+class OneImage(BaseHTTPRequestHandler):
+    """A registry that knows the image `database`, for two kinds of processors."""
+
+    def do_HEAD(self) -> None:
+        known = self.path.startswith("/v2/database/manifests/")
+        self.send_response(200 if known or self.path == "/v2/" else 404)
+        self.send_header("Content-Type", "application/vnd.oci.image.index.v1+json")
+        self.send_header("Docker-Content-Digest", f"sha256:{sha256(INDEX).hexdigest()}")
+        self.send_header("Content-Length", str(len(INDEX) if known else 0))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        if self.path.startswith("/v2/database/manifests/"):
+            self.wfile.write(INDEX)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OneImage)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_digest_of_a_tag_is_that_of_all_its_processors(registry: str) -> None:
+    assert newest_digest(f"{registry}/database:9.7") == f"sha256:{sha256(INDEX).hexdigest()}"
+
+
+def test_a_registry_that_does_not_know_an_image_tells_no_digest(registry: str) -> None:
+    assert newest_digest(f"{registry}/other:1") == ""
+    assert newest_digest("127.0.0.1:1/database:9.7") == ""

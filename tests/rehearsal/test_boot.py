@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from ops.down import down
+from ops.up import up
 from tests.cluster.running_cluster import await_value
 from tests.rehearsal.account import REGION
 from tests.rehearsal.booted import BootedCluster, booted_cluster, try_to_connect
@@ -53,6 +55,25 @@ def test_a_job_runs_on_a_node_that_was_launched_for_it_named_and_booted(
     assert launched["InstanceType"] == "c7i.large"
     address = cluster.ada("scontrol show node cpu-1 | grep -o NodeAddr=[0-9.]*")
     assert address == f"NodeAddr={launched['PrivateIpAddress']}"
+
+
+def test_a_job_on_several_nodes_knows_them_by_name(cluster: BootedCluster) -> None:
+    """Whatever names stand in the node's table from another machine of that name."""
+    node = cluster.nodes()["cpu-1"]
+    stale = "echo 192.0.2.1 cpu-2 >> /etc/hosts"
+    node.run("docker", "exec", "slurmd", "sh", "-c", stale)
+    job = cluster.submit(
+        "--nodes=2",
+        "--ntasks-per-node=1",
+        "--output=names.txt",
+        script="getent ahostsv4 cpu-1 cpu-2 | grep STREAM; mpirun hostname | sort",
+    )
+    cluster.await_state(job, "COMPLETED", 180)
+    told = cluster.ada("cat names.txt").splitlines()
+    form = r"scontrol show node cpu-[1-2] | grep -o NodeAddr=[0-9.]* | cut -d= -f2"
+    addresses = cluster.ada(form).split()
+    assert [line.split()[0] for line in told[:2]] == addresses, told
+    assert told[2:] == ["cpu-1", "cpu-2"]
 
 
 def test_a_node_reaches_slurm_and_no_other_container(cluster: BootedCluster) -> None:
@@ -128,6 +149,28 @@ def test_a_restarted_controller_takes_up_where_it_was(cluster: BootedCluster) ->
     cluster.await_state("1", "COMPLETED")
     assert cluster.ada(f"squeue -h -o %T -j {waiting}") == "PENDING"
     assert cluster.controller.run("findmnt", "-no", "FSTYPE", "/data") == "xfs"
+
+
+def test_a_cluster_that_was_stopped_comes_back_with_its_queue(
+    cluster: BootedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `make down` and `make up`; a job that ran begins again on another node."""
+    for name, value in cluster.stack.account.environment().items():
+        monkeypatch.setenv(name, value)
+    waiting = cluster.submit("--begin=now+1hour", script="true")
+    script = "echo begun >> stopped.txt; until test -e on; do sleep 0.2; done"
+    running = cluster.submit(script=script)
+    await_value("the job", lambda: cluster.ada("cat stopped.txt || true") == "begun", 90)
+    before = cluster.controller.instance
+    down(cluster.here())
+    await_value("nodes have ended", lambda: list(cluster.player.machines) == [before], 60)
+    assert cluster.controller.try_run("true").returncode != 0
+    up(cluster.here())
+    cluster.ada("touch on")
+    cluster.await_state(running, "COMPLETED", 180)
+    assert cluster.ada("cat stopped.txt").split() == ["begun", "begun"]
+    assert cluster.ada(f"squeue -h -o %T -j {waiting}") == "PENDING"
+    assert cluster.controller.instance == before
 
 
 def test_a_replaced_controller_keeps_queue_accounting_and_what_runs(cluster: BootedCluster) -> None:

@@ -9,6 +9,7 @@ import pytest
 from config.settings import Mistake, SettingsError, load_cluster
 
 GPU = {"type": "a100", "count": 2}
+ONE_GPU = {"type": "a100", "count": 1}
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END"
 PUBLIC_KEY = (
     "ssh-ed25519 "

@@ -104,7 +104,11 @@ def test_the_program_is_told_every_fact_and_no_other() -> None:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The machine's metadata, as far as a test sets it."""
-    items = {"instance-id": "i-0123", "instance-life-cycle": "on-demand"}
+    items = {
+        "instance-id": "i-0123",
+        "instance-life-cycle": "on-demand",
+        "local-ipv4": "10.80.16.7",
+    }
     monkeypatch.setattr(boot, "metadata", items.__getitem__)
     return items
 
@@ -125,6 +129,7 @@ def test_slurmd_gets_its_name_its_controller_and_its_key(machine: dict[str, str]
     words = slurmd(machine)
     assert "SLURM_NODE_NAME=cpu-3" in words
     assert "SLURM_CONTROLLER=10.80.0.4:6817" in words
+    assert "cpu-3:10.80.16.7" in words
     assert "/run/hpc-stack/slurm.key:/etc/slurm/slurm.key:ro" in words
     assert words[-1] == NODE["image"]
 

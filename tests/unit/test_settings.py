@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from config.settings import (
     OWNED_KEYS,
-    Gpus,
     Pool,
     load_cluster,
     machine_warnings,
@@ -69,9 +68,33 @@ def test_qos_are_inherited_down_the_tree() -> None:
     }
 
 
-def test_gpus_have_nvidias_device_files_unless_given() -> None:
-    assert Gpus(type="a100", count=2).files == ("/dev/nvidia0", "/dev/nvidia1")
-    assert Gpus(type="a100", count=1, device_files=("/dev/x",)).files == ("/dev/x",)
+def test_on_one_machine_no_two_nodes_have_the_same_gpu() -> None:
+    gpus = {"type": "a100", "count": 2}
+    pools = {
+        "a": pool(max_nodes=2, gpus=gpus),
+        "b": pool(max_nodes=1, gpus={**gpus, "device_files": ["/dev/nvidia1", "/dev/x"]}),
+        "c": pool(max_nodes=1, gpus=gpus),
+        "d": pool(),
+    }
+    assert load_cluster(settings(pools=pools)).gpu_files == {
+        "a": ("/dev/nvidia0", "/dev/nvidia2", "/dev/nvidia3", "/dev/nvidia4"),
+        "b": ("/dev/nvidia1", "/dev/x"),
+        "c": ("/dev/nvidia5", "/dev/nvidia6"),
+    }
+
+
+def test_on_aws_each_node_has_its_gpus_under_the_same_names() -> None:
+    pools = {
+        "a": {"instance_types": ["g6.12xlarge"], "max_nodes": 20},
+        "b": {"instance_types": ["g6.xlarge"], "max_nodes": 2},
+    }
+    amis = {"arm64": "ami-11111111", "gpu_x86_64": "ami-22222222"}
+    aws = {"region": "eu-central-1", "zones": ["eu-central-1a"], "amis": amis}
+    loaded = load_cluster(settings(platform="aws", aws=aws, pools=pools))
+    assert loaded.gpu_files == {
+        "a": tuple(f"/dev/nvidia{index}" for index in range(4)),
+        "b": ("/dev/nvidia0",),
+    }
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,11 @@ def test_what_is_not_set_of_a_pool_comes_from_the_smallest_and_dearest_of_its_ty
 
 
 def test_gpus_come_from_the_types() -> None:
-    pool = load_cluster(on_aws({"instance_types": ["g5.12xlarge"]})).pools["cpu"]
-    assert pool.gpus is not None
-    assert (pool.gpus.type, pool.gpus.count) == ("a10g", 4)
-    assert pool.gpus.files == tuple(f"/dev/nvidia{index}" for index in range(4))
+    loaded = load_cluster(on_aws({"instance_types": ["g5.12xlarge"]}))
+    gpus = loaded.pools["cpu"].gpus
+    assert gpus is not None
+    assert (gpus.type, gpus.count) == ("a10g", 4)
+    assert loaded.gpu_files["cpu"] == tuple(f"/dev/nvidia{index}" for index in range(4))
 
 
 def test_a_spot_pool_has_the_spot_price_beside_what_is_set() -> None:

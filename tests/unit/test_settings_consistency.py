@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.settings import ClusterSettings
-from tests.unit.settings_samples import GPU, Case, mistakes, pool, settings, user
+from tests.unit.settings_samples import GPU, ONE_GPU, Case, mistakes, pool, settings, user
 
 BAD: dict[str, Case] = {
     "overlapping uids": (
@@ -121,8 +121,20 @@ BAD: dict[str, Case] = {
         settings(pools={"gpu": pool(gpus={**GPU, "device_files": ["/dev/nvidia0"]})}),
         "cluster.pools.gpu.gpus.device_files",
         '["/dev/nvidia0"]',
-        "count is 2",
+        "16 files: one for each GPU of a node (count is 2) for each of max_nodes, which is 8",
         "list as many files",
+    ),
+    "a GPU that another pool has": (
+        settings(
+            pools={
+                "a": pool(max_nodes=1, gpus={**ONE_GPU, "device_files": ["/dev/nvidia1"]}),
+                "b": pool(max_nodes=1, gpus={**ONE_GPU, "device_files": ["/dev/nvidia1"]}),
+            }
+        ),
+        "cluster.pools.b.gpus.device_files",
+        '"/dev/nvidia1"',
+        "files that no other pool has; a has this one",
+        "remove it from b or from a",
     ),
     "more memory for a CPU than there is": (
         settings(slurm={"default_memory_per_cpu_mb": 800}),

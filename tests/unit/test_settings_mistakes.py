@@ -186,6 +186,20 @@ BAD: dict[str, Case] = {
         "a path below /dev",
         "change it",
     ),
+    "a piece of a GPU": (
+        settings(pools={"gpu": pool(gpus={"type": "a100", "count": 1, "mig": "3g.20gb"})}),
+        "cluster.pools.gpu.gpus.mig",
+        '"3g.20gb"',
+        "whole GPUs, each given to one job: no MIG",
+        "make a pool of nodes with smaller GPUs",
+    ),
+    "a GPU for several jobs": (
+        settings(pools={"gpu": pool(gpus={"type": "a100", "count": 1, "time_slicing": 4})}),
+        "cluster.pools.gpu.gpus.time_slicing",
+        "4",
+        "no time-slicing",
+        "remove it",
+    ),
     "a time that is none": (
         settings(pools={"cpu": pool(time_limit="1 day")}),
         "cluster.pools.cpu.time_limit",

@@ -137,6 +137,7 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
         "--detach", "--name", "slurmd", "--restart", "on-failure", "--init",
         "--hostname", name, "--network", "host", "--cgroupns", "host",
         "--add-host", f"slurmdbd:{told['controller']}",
+        "--add-host", f"{name}:{metadata('local-ipv4')}",
         "--cap-add", "BPF", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_NICE",
         "--security-opt", "no-new-privileges:true", "--ulimit", "memlock=-1",
         "--pids-limit", "32768", "--log-driver", "local",

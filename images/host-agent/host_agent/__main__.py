@@ -2,31 +2,11 @@
 
 import os
 import sys
-import urllib.request
 from datetime import UTC, datetime
 
 from host_agent import agent, dumps
 from host_agent.account import Account, AwsUnavailable
 from host_agent.engine import EngineFailed
-
-METADATA = "http://169.254.169.254/latest"
-
-
-def instance_id() -> str:
-    """This machine's, as it was told or by its metadata."""
-    if told := os.environ.get("HPC_STACK_INSTANCE"):
-        return told
-    asked = urllib.request.Request(
-        f"{METADATA}/api/token",
-        method="PUT",
-        headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
-    )
-    with urllib.request.urlopen(asked, timeout=5) as answer:
-        token = answer.read().decode()
-    headers = {"X-aws-ec2-metadata-token": token}
-    asked = urllib.request.Request(f"{METADATA}/meta-data/instance-id", headers=headers)
-    with urllib.request.urlopen(asked, timeout=5) as answer:
-        return str(answer.read().decode())
 
 
 def main(arguments: list[str]) -> int:
@@ -43,8 +23,9 @@ def main(arguments: list[str]) -> int:
     project = f"hpc-{cluster}"
     try:
         if command == "run":
+            instance = os.environ["HPC_STACK_INSTANCE"]
             dump_at = os.environ.get("HPC_STACK_DUMP_AT", "03:00")
-            return agent.run(agent.Place(account=account, instance=instance_id(), dump_at=dump_at))
+            return agent.run(agent.Place(account=account, instance=instance, dump_at=dump_at))
         if command == "dump":
             print(dumps.dump(project, account, datetime.now(UTC)))
         elif command == "dumps":

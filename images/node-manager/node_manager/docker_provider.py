@@ -17,7 +17,7 @@ from docker.types import DeviceRequest, LogConfig, NetworkingConfig
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from node_manager.fleet import Capacity, DockerSettings, Fleet, Gpus, Pool
+from node_manager.fleet import Capacity, DockerSettings, Fleet, Pool, node_index
 from node_manager.provider import (
     CallObserver,
     Instance,
@@ -288,7 +288,9 @@ class _Recipe:
             host["cap_add"] = ["BPF", "NET_ADMIN", "SYS_NICE"]
             binds["/sys/fs/cgroup"] = {"bind": "/sys/fs/cgroup", "mode": "rw"}
         host["binds"] = binds
-        return host | (_devices(pool.gpus) if pool.gpus else {})
+        if pool.gpus:
+            host |= _devices(pool.gpus.files_of(node_index(request.node)), self._settings.gpu_ids)
+        return host
 
 
 def _spot_environment(request: LaunchRequest) -> dict[str, str]:
@@ -302,11 +304,13 @@ def _spot_environment(request: LaunchRequest) -> dict[str, str]:
     }
 
 
-def _devices(gpus: Gpus) -> dict[str, Any]:
-    """NVIDIA's files come through its runtime, with driver libraries; others as they are."""
-    if all(file.startswith("/dev/nvidia") for file in gpus.device_files):
-        return {"device_requests": [DeviceRequest(count=gpus.count, capabilities=[["gpu"]])]}
-    return {"devices": [f"{file}:{file}:rwm" for file in gpus.device_files]}
+def _devices(files: Sequence[str], gpu_ids: Mapping[str, str]) -> dict[str, Any]:
+    """A node's own GPUs: NVIDIA's come through its runtime, with driver libraries; others as they
+    are. By id, since the runtime does not count GPUs as their files are numbered."""
+    ids = [gpu_ids[file] for file in files if file in gpu_ids]
+    plain = [f"{file}:{file}:rwm" for file in files if file not in gpu_ids]
+    request = DeviceRequest(device_ids=ids, capabilities=[["gpu"]])
+    return {"devices": plain, "device_requests": [request] if ids else []}
 
 
 def _instance(container: Mapping[str, Any], pools: Mapping[str, Pool]) -> Instance:

@@ -4,7 +4,7 @@ fleet_file.py reads it from fleet.json.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -19,11 +19,19 @@ class Capacity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Gpus:
-    """The GPUs of one node."""
+    """The GPUs of a pool's nodes."""
 
     type: str
     count: int
+    """Of one node."""
     device_files: tuple[str, ...]
+    """Those of each node; or, where nodes share one machine, of all nodes one after the other."""
+
+    def files_of(self, index: int) -> tuple[str, ...]:
+        """Device files of the pool's node of that number, from 1."""
+        if len(self.device_files) == self.count:
+            return self.device_files
+        return self.device_files[(index - 1) * self.count : index * self.count]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +109,15 @@ class Pool:
 
     def capacity(self, node: str) -> Capacity:
         """How the node's machine is bought while nothing is short."""
-        index = int(node.rpartition("-")[2])
+        index = node_index(node)
         if self.spot is None or index <= self.spot.on_demand_nodes:
             return Capacity.ON_DEMAND
         return Capacity.SPOT
+
+
+def node_index(node: str) -> int:
+    """The number of a node in its pool, from 1."""
+    return int(node.rpartition("-")[2])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +151,8 @@ class DockerSettings:
     volumes: tuple[Volume, ...]
     cgroup: Literal["v1", "v2"]
     labels: Mapping[str, str]
+    gpu_ids: Mapping[str, str] = field(default_factory=dict)
+    """NVIDIA's id of each of its device files."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,14 @@ def _pool(document: object, where: str) -> Pool:
         raise FleetError(
             f"{where}.min_nodes: {pool.min_nodes} is more than max_nodes, {pool.max_nodes}"
         )
+    if (gpus := pool.gpus) and len(gpus.device_files) not in (
+        gpus.count,
+        gpus.count * pool.max_nodes,
+    ):
+        raise FleetError(
+            f"{where}.gpus.device_files: {len(gpus.device_files)} files; allowed: {gpus.count}, "
+            f"those of each node, or {gpus.count * pool.max_nodes}, those of all nodes"
+        )
     return pool
 
 
@@ -206,6 +214,7 @@ def _docker(keys: "_Keys") -> DockerSettings:
     if cgroup not in ("v1", "v2"):
         raise FleetError(f'docker.cgroup: "{cgroup}" is not known; allowed: "v1", "v2"')
     labels = keys.optional("labels", _mapping) or {}
+    gpu_ids = keys.optional("gpu_ids", _mapping) or {}
     return DockerSettings(
         image=keys.get("image", str),
         network=keys.get("network", str),
@@ -216,6 +225,7 @@ def _docker(keys: "_Keys") -> DockerSettings:
         ),
         cgroup=cast(Literal["v1", "v2"], cgroup),
         labels={key: str(value) for key, value in labels.items()},
+        gpu_ids={file: str(value) for file, value in gpu_ids.items()},
     )
 
 

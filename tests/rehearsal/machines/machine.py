@@ -109,9 +109,17 @@ class Machine:
         """As by `aws ec2 reboot-instances`."""
         docker("restart", "--time", str(STOP_SECONDS), self.container)
 
+    def stop(self) -> None:
+        """Shut it down; its disks stay."""
+        docker("stop", "--time", str(STOP_SECONDS), self.container)
+
+    def start(self) -> None:
+        """Boot it once more."""
+        docker("start", self.container)
+
     def end(self) -> None:
         """Shut it down, and forget it."""
-        docker("stop", "--time", str(STOP_SECONDS), self.container)
+        self.stop()
         docker("rm", "--force", self.container)
 
     def destroy(self) -> None:

@@ -14,6 +14,7 @@ from tests.rehearsal.machines.store import SHARED, ImageStore
 
 PAUSE_SECONDS = 0.2
 ALIVE = ("pending", "running")
+STOPPED = ("stopping", "stopped")
 REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 
 
@@ -45,6 +46,7 @@ class Player:
     machines: dict[str, Machine] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     _told: dict[str, Instance] = field(default_factory=dict)
+    _stopped: set[str] = field(default_factory=set)
     _working: dict[str, "Future[None]"] = field(default_factory=dict)
     _before_boot: Callable[[], None] = _nothing
 
@@ -76,6 +78,7 @@ class Player:
             for instance in reservation["Instances"]
         ]
         alive = {one["InstanceId"]: one for one in found if one["State"]["Name"] in ALIVE}
+        stopped = {one["InstanceId"] for one in found if one["State"]["Name"] in STOPPED}
         for key in {*alive, *self.machines}:
             if (doing := self._working.get(key)) and not doing.done():
                 continue
@@ -86,8 +89,13 @@ class Player:
                 self._working[key] = pool.submit(self._begin, alive[key])
             elif key not in self._told:
                 continue  # it could not be made
+            elif key in stopped:
+                if key not in self._stopped:
+                    self._working[key] = pool.submit(self._stop, key)
             elif key not in alive:
                 self._working[key] = pool.submit(self._end, key)
+            elif key in self._stopped:
+                self._working[key] = pool.submit(self._start, key)
             elif self._volumes(alive[key]) != self._told[key].volumes:
                 self._working[key] = pool.submit(self._attach, alive[key])
 
@@ -112,7 +120,18 @@ class Player:
         with self.noted():
             self.machines[key].end()
             self.place.store.take_back(key)
+            self._stopped.discard(key)
             del self.machines[key], self._told[key]
+
+    def _stop(self, key: str) -> None:
+        with self.noted():
+            self.machines[key].stop()
+            self._stopped.add(key)
+
+    def _start(self, key: str) -> None:
+        with self.noted():
+            self.machines[key].start()
+            self._stopped.discard(key)
 
     def _attach(self, found: dict[str, Any]) -> None:
         with self.noted():
