@@ -38,7 +38,7 @@ resume: $(VENV) ## let a pool launch again after failed starts have stopped it (
 preview: prepare ## what `make up` would change
 	@$(VENV)/python -m ops.preview $(STACK)
 
-cost: $(VENV) ## what a cluster on AWS costs, before it is made (STACK=dev)
+cost: prepare ## what a cluster on AWS costs, before it is made (STACK=dev)
 	@$(VENV)/python -m ops.cost $(STACK)
 
 amis: prepare ## pin the newest machine images of a cluster on AWS (STACK=dev)

@@ -15,3 +15,5 @@ pulumi.export("rest", cluster.rest)
 pulumi.export("partitions", cluster.partitions)
 pulumi.export("login_container", cluster.login_container)
 pulumi.export("images", cluster.images)
+for name, output in cluster.only_here.items():
+    pulumi.export(name, output)

@@ -1,5 +1,6 @@
 """The platform that the settings name: what is checked of it, and the cluster on it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import pulumi
@@ -15,6 +16,8 @@ class Cluster(Protocol):
     partitions: pulumi.Output[list[str]]
     login_container: pulumi.Output[str]
     images: pulumi.Output[list[str]]
+    only_here: Mapping[str, pulumi.Output[str]]
+    """What no other platform's clusters have, by the name of the stack's output."""
 
 
 def make_cluster(settings: ClusterSettings) -> Cluster:

@@ -23,6 +23,11 @@ def down(stack: Stack) -> None:
 
 def _stop_on_aws(cluster: AwsCluster) -> None:
     """Stop the controller and end the nodes: what is left costs only its storage."""
+    if cluster.is_gone():
+        raise StackProblem(
+            f"The controller {cluster.controller} is gone, its data is not.\nFix: "
+            f"make up STACK={cluster.stack} makes another; make clean removes the cluster"
+        )
     nodes = cluster.stop()
     say(
         f"The controller of {cluster.name} is stopped, {nodes} node(s) are ended. Data is kept, "
@@ -33,8 +38,11 @@ def _stop_on_aws(cluster: AwsCluster) -> None:
 def clean(stack: Stack) -> None:
     """Remove everything of the stack: also homes, queue, accounting records and secrets."""
     cluster = stack.outputs().get("cluster")
+    on_aws = stack.platform == "aws"
     if cluster and sys.stdin.isatty():
         say(f"This removes cluster {cluster} with all homes, jobs and accounting records.")
+        if on_aws:
+            say("With storage.protect, data and secrets stay in the account, and cost.")
         if input(f"Type {cluster} to go on: ").strip() != cluster:
             raise StackProblem("Nothing was removed.")
     if stack.resources():
@@ -45,7 +53,8 @@ def clean(stack: Stack) -> None:
         (stack.state / f"first-job-{cluster}").unlink(missing_ok=True)
     # The file with the settings stays: it is the user's.
     stack.pulumi("stack", "rm", "--yes", "--preserve-config")
-    say(f"Stack {stack.name} is removed. Images stay for the next `make up`.")
+    kept = "" if on_aws else " Images stay for the next `make up`."
+    say(f"Stack {stack.name} is removed.{kept}")
 
 
 def _destroy(stack: Stack, name: str, *options: str) -> None:

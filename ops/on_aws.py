@@ -40,9 +40,27 @@ class AwsCluster:
     """A boto3 session."""
 
     def state(self) -> str:
-        """The controller's: running, stopped, or on its way."""
-        answer = self._ask(lambda: self._ec2().describe_instances(InstanceIds=[self.controller]))
-        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+        """The controller's: running, stopped, on its way, or terminated."""
+        found = self._instance()
+        return str(found["State"]["Name"]) if found else "terminated"
+
+    def is_gone(self) -> bool:
+        """Whether somebody ended the controller's machine: it never comes back."""
+        return self.state() in ("shutting-down", "terminated")
+
+    def address(self) -> str:
+        """The controller's address for people: public if it has one, else private."""
+        found = self._instance() or {}
+        return str(found.get("PublicIpAddress") or found.get("PrivateIpAddress", ""))
+
+    def _instance(self) -> dict[str, Any] | None:
+        """What EC2 knows of the controller; None when it has forgotten it."""
+        # By a filter: an id that is not known any more is no error then.
+        only = [{"Name": "instance-id", "Values": [self.controller]}]
+        answer = self._ask(lambda: self._ec2().describe_instances(Filters=only))
+        for reservation in answer["Reservations"]:
+            return dict(reservation["Instances"][0])
+        return None
 
     def start(self) -> bool:
         """Start a controller that is stopped; whether it was."""

@@ -114,7 +114,7 @@ def open_stack(name: str, checkout: Path = CHECKOUT) -> Stack:
         known = sorted(path.name[7:-5] for path in checkout.glob("Pulumi.*.yaml"))
         raise StackProblem(
             f"There is no {file.name}. Allowed: STACK=NAME with one of {', '.join(known)}.\n"
-            f"Fix: copy Pulumi.local.yaml to {file.name} and change it"
+            f"Fix: copy Pulumi.local.yaml (on AWS: Pulumi.dev.yaml) to {file.name} and change it"
         )
     try:
         make_state(state)

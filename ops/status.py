@@ -45,7 +45,7 @@ def _report_on_aws(stack: Stack) -> str:
     if state != "running":
         return (
             f"The controller {cluster.controller} of {cluster.name} is {state}; its data is kept. "
-            f"Start it: make up STACK={stack.name}"
+            f"Bring it back: make up STACK={stack.name}"
         )
     services = (
         f"docker ps --filter label=com.docker.compose.project=hpc-{cluster.name} "
@@ -61,7 +61,10 @@ def _report_on_aws(stack: Stack) -> str:
     outputs = stack.outputs()
     rows = (line.partition("|") for line in parts[0].split("\n") if line)
     sections = [
-        (f"Cluster {cluster.name}", "\n".join(f"{one:14}{state}" for one, _, state in rows)),
+        (
+            f"Cluster {cluster.name}, controller {cluster.controller}",
+            "\n".join(f"{one:14}{state}" for one, _, state in rows),
+        ),
         *((title, text.strip("\n")) for (title, _), text in zip(asked, parts[1:], strict=False)),
         ("Nodes on EC2", " ".join(cluster.nodes()) or "none; they come with jobs"),
         (

@@ -6,9 +6,9 @@ from typing import Any
 
 from ops.containers import containers, image_exists, users
 from ops.first_job import FirstJob, run_first_job
-from ops.on_aws import aws_cluster
 from ops.progress import Progress, say
 from ops.stack import Stack, StackProblem, open_stack, run_command
+from ops.up_on_aws import up_on_aws, way_in
 
 SERVICES = 6
 """Services that always run; the configurator may have ended, when the engine was restarted."""
@@ -18,7 +18,9 @@ def up(stack: Stack) -> None:
     """Bring the stack up; a cluster that was made, or made again, is proved by a job."""
     begun = time.monotonic()
     if stack.platform == "aws":
-        _up_on_aws(stack)
+        outputs, changed = up_on_aws(stack)
+        say(summary(stack.name, outputs, None, changed=changed))
+        say("\n".join(way_in(stack)))
         say(f"[up] {time.monotonic() - begun:.1f} s")
         return
     progress = Progress("up")
@@ -35,19 +37,6 @@ def up(stack: Stack) -> None:
         proof.write_text(job.record + "\n")
     say(summary(stack.name, outputs, job, changed=progress.changed))
     say(f"[up] {time.monotonic() - begun:.1f} s")
-
-
-def _up_on_aws(stack: Stack) -> None:
-    """Start a controller that `make down` has stopped, then bring the stack to its settings."""
-    if "controller" in stack.outputs():
-        cluster = aws_cluster(stack)
-        if cluster.start():
-            say(f"The controller {cluster.controller} was stopped and starts.")
-    progress = Progress("up")
-    if not stack.change(progress, "up"):
-        raise StackProblem("\n".join(progress.problems))
-    say(summary(stack.name, stack.outputs(), None, changed=progress.changed))
-    say(f"  make ports STACK={stack.name}    these two addresses, by Systems Manager, until Ctrl-C")
 
 
 def repairs(stack: Stack) -> list[str]:

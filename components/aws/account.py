@@ -6,6 +6,7 @@ and endpoint as AWS' own tools do.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from config.catalogue import catalogue
 from config.settings import ClusterSettings, Mistake, SettingsError
-from config.settings.aws import Aws
+from config.settings.aws import Aws, ExistingNetwork
 from config.settings.aws_consistency import ami_key
 
 _PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
@@ -75,8 +76,52 @@ def _mistakes(settings: ClusterSettings, aws: Aws) -> Iterator[Mistake]:
                 f"one of {', '.join(sorted(zones))}: what your account has in {aws.region}",
                 "choose one of these",
             )
+    if existing := aws.network.existing:
+        yield from _existing_network(ec2, aws, existing)
     yield from _offers(ec2, settings, aws)
     yield from _amis(ec2, settings, aws)
+
+
+def _existing_network(ec2: Any, aws: Aws, existing: ExistingNetwork) -> Iterator[Mistake]:
+    """What is not as the settings say of a VPC that was there before."""
+    path = "cluster.aws.network.existing"
+    wanted = [(f"{path}.controller_subnet", existing.controller_subnet, aws.zones[0])]
+    wanted += [
+        (f"{path}.compute_subnets.{zone}", subnet, zone)
+        for zone, subnet in existing.compute_subnets.items()
+    ]
+    by_id = [{"Name": "vpc-id", "Values": [existing.vpc]}]
+    vpcs = ec2.describe_vpcs(Filters=by_id)["Vpcs"]
+    if not vpcs:
+        yield Mistake(f"{path}.vpc", f'"{existing.vpc}"', f"a VPC in {aws.region}", "correct it")
+        return
+    ranges = [one["CidrBlock"] for one in vpcs[0]["CidrBlockAssociationSet"]]
+    if aws.network.cidr not in ranges:
+        yield Mistake(
+            "cluster.aws.network.cidr",
+            f'"{aws.network.cidr}"',
+            f"{' or '.join(ranges)}: the range of {existing.vpc}",
+            "write the VPC's own range",
+        )
+    pages = ec2.get_paginator("describe_subnets").paginate(Filters=by_id)
+    subnets = {one["SubnetId"]: one for page in pages for one in page["Subnets"]}
+    for where, subnet, zone in wanted:
+        if subnet not in subnets or subnets[subnet]["AvailabilityZone"] != zone:
+            fits = [key for key, one in subnets.items() if one["AvailabilityZone"] == zone]
+            yield Mistake(
+                where,
+                f'"{subnet}"',
+                f"a subnet of {existing.vpc} in {zone}: {', '.join(sorted(fits)) or 'it has none'}",
+                "choose one of these",
+            )
+    own = subnets.get(existing.controller_subnet)
+    if own and IPv4Address(existing.controller_address) not in IPv4Network(own["CidrBlock"]):
+        yield Mistake(
+            f"{path}.controller_address",
+            f'"{existing.controller_address}"',
+            f"an address of {existing.controller_subnet}, which is {own['CidrBlock']}",
+            "choose one that nobody has",
+        )
 
 
 def _offers(ec2: Any, settings: ClusterSettings, aws: Aws) -> Iterator[Mistake]:

@@ -34,7 +34,8 @@ class Bucket(pulumi.ComponentResource):
         self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("hpcstack:aws:Bucket", name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        # What makes a bucket private and safe stays with one that stays.
+        own = pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect)
         bucket = s3.Bucket(
             name,
             # A bucket that is not protected goes with its objects, as its owner has chosen.

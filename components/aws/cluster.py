@@ -63,12 +63,8 @@ class AwsCluster(pulumi.ComponentResource):
     """The container in which a shell on the login node is opened."""
     images: pulumi.Output[list[str]]
     """References of the images that the cluster runs."""
-    controller: pulumi.Output[str]
-    """Id of the controller's instance."""
-    data_bucket: pulumi.Output[str]
-    """The bucket for jobs' data."""
-    launch_templates: pulumi.Output[dict[str, str]]
-    """By pool."""
+    only_here: Mapping[str, pulumi.Output[str]]
+    """`controller`, the id of its instance; `data_bucket`, the bucket for jobs' data."""
 
     def __init__(
         self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -116,7 +112,6 @@ class AwsCluster(pulumi.ComponentResource):
                 cluster=name,
                 targets=REPOSITORIES,
                 kms_key=aws.storage.kms_key,
-                protect=self._guarded,
                 tags=self._tags,
             ),
             opts=self._own,
@@ -125,7 +120,11 @@ class AwsCluster(pulumi.ComponentResource):
         self._parameters = Parameters(
             name,
             ParametersArgs(
-                cluster=name, values=secrets, kms_key=aws.storage.kms_key, tags=self._tags
+                cluster=name,
+                values=secrets,
+                kms_key=aws.storage.kms_key,
+                protect=self._guarded,
+                tags=self._tags,
             ),
             opts=self._own,
         )
@@ -136,8 +135,10 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
         host = self._make_controller(place, self._end_of_nodes(place))
+        told = self._told_to_nodes(host)
         pools = {
-            pool: self._make_pool(pool, shape, host) for pool, shape in args.settings.pools.items()
+            name: self._make_pool(name, pool, told[architecture_of(pool.instance_types[0])])
+            for name, pool in args.settings.pools.items()
         }
         routes = route_through_controller(
             name, place.route_tables, host.network_interface, self._own
@@ -153,11 +154,7 @@ class AwsCluster(pulumi.ComponentResource):
         self.partitions = delivered.done.apply(lambda _: [default, *others])
         self.login_container = delivered.done.apply(lambda _: f"hpc-{name}-login-1")
         self.images = self._images.references
-        self.controller = host.instance_id
-        self.data_bucket = self._data.name
-        self.launch_templates = pulumi.Output.all(
-            **{pool: made.launch_template_id for pool, made in pools.items()}
-        )
+        self.only_here = {"controller": host.instance_id, "data_bucket": self._data.name}
         self.register_outputs(
             {
                 "ssh": self.ssh,
@@ -165,9 +162,7 @@ class AwsCluster(pulumi.ComponentResource):
                 "partitions": self.partitions,
                 "login_container": self.login_container,
                 "images": self.images,
-                "controller": self.controller,
-                "data_bucket": self.data_bucket,
-                "launch_templates": self.launch_templates,
+                **self.only_here,
             }
         )
 
@@ -196,6 +191,7 @@ class AwsCluster(pulumi.ComponentResource):
                 data_gb=aws.controller.data_gb,
                 snapshot_days=aws.controller.snapshot_days,
                 home_unused_days=aws.storage.home_unused_days,
+                home_backups=aws.storage.home_backups,
                 kms_key=aws.storage.kms_key,
                 protect=self._guarded,
                 permissions_boundary=aws.permissions_boundary,
@@ -298,18 +294,28 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _make_pool(self, name: str, pool: Pool, host: Controller) -> ComputePool:
+    def _told_to_nodes(self, host: Controller) -> dict[str, pulumi.Output[dict[str, str]]]:
+        """What the user data of nodes is made from that is the same for many pools, by processor.
+
+        Not for each pool: the engine's SDK takes time by the square of how many outputs there are.
+        """
+        kinds = (architecture_of(p.instance_types[0]) for p in self._settings.pools.values())
+        return {
+            architecture: pulumi.Output.all(
+                bucket=self._system.name,
+                image=self._images.reference(NODE_IMAGE, architecture),
+                controller=host.private_address,
+                homes=self._storage.homes_id,
+                homes_access_point=self._storage.homes_access_point,
+                data_bucket=self._data.name,
+                jobs_role=self._identities.jobs_role,
+            )
+            for architecture in dict.fromkeys(kinds)
+        }
+
+    def _make_pool(self, name: str, pool: Pool, told: pulumi.Output[dict[str, str]]) -> ComputePool:
         aws, groups = self._aws, self._groups.ids
         spot = pool.spot_settings
-        told = pulumi.Output.all(
-            bucket=self._system.name,
-            image=self._images.reference(NODE_IMAGE, architecture_of(pool.instance_types[0])),
-            controller=host.private_address,
-            homes=self._storage.homes_id,
-            homes_access_point=self._storage.homes_access_point,
-            data_bucket=self._data.name,
-            jobs_role=self._identities.jobs_role,
-        )
         user_data = told.apply(
             lambda found: encoded(
                 node_user_data(

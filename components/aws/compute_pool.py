@@ -37,7 +37,7 @@ class ComputePool(pulumi.ComponentResource):
 
     launch_template_id: pulumi.Output[str]
     launch_template_arn: pulumi.Output[str]
-    launch_template_version: pulumi.Output[str]
+    launch_template_version: pulumi.Output[int]
 
     def __init__(
         self, name: str, args: ComputePoolArgs, opts: pulumi.ResourceOptions | None = None
@@ -74,7 +74,7 @@ class ComputePool(pulumi.ComponentResource):
         )
         self.launch_template_id = template.id
         self.launch_template_arn = template.arn
-        self.launch_template_version = template.latest_version.apply(str)
+        self.launch_template_version = template.latest_version
         self.register_outputs(
             {
                 "launch_template_id": self.launch_template_id,

@@ -22,8 +22,8 @@ class ControllerArgs:
     instance_type: str
     root_gb: int
     subnet: pulumi.Input[str]
-    address: str | None
-    """The private address that it always has. None: AWS chooses one, in a subnet of the user's."""
+    address: str
+    """The private address that it always has."""
     forwards: bool
     """Whether it has a public address and forwards for the nodes."""
     security_groups: list[pulumi.Input[str]]

@@ -97,12 +97,12 @@ def _site(
     images: Mapping[str, str],
     subnets: Mapping[str, str],
     templates: Mapping[str, str],
-    versions: Mapping[str, str],
+    versions: Mapping[str, int],
 ) -> Site:
     launches = {
         name: LaunchSite(
             launch_template=templates[name],
-            launch_template_version=versions[name],
+            launch_template_version=str(versions[name]),
             subnets=tuple(subnets[zone] for zone in args.settings.pool_zones(name)),
         )
         for name in args.settings.pools

@@ -5,6 +5,7 @@ What each may do is in policies/; here they become resources.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pulumi
 from pulumi_aws import iam
@@ -65,7 +66,8 @@ class Identities(pulumi.ComponentResource):
         self._allow("jobs", jobs, facts.apply(jobs_policy))
         self.jobs_role = jobs.arn
 
-        self.node_profiles = {pool: self._node(pool, facts) for pool in args.pools}
+        known = pulumi.Output.all(facts, jobs.arn)
+        self.node_profiles = {pool: self._node(pool, known) for pool in args.pools}
         self.register_outputs(
             {
                 "controller_profile": self.controller_profile,
@@ -74,14 +76,12 @@ class Identities(pulumi.ComponentResource):
             }
         )
 
-    def _node(self, pool: str, facts: pulumi.Output[Facts]) -> pulumi.Output[str]:
+    def _node(self, pool: str, known: pulumi.Output[list[Any]]) -> pulumi.Output[str]:
+        """`known`: the facts, and the jobs' role."""
         kind = f"{pool}-node"
         path = node_path(self._args.cluster)
         role = self._role(kind, trust("ec2"), path=path, tags={POOL: pool})
-        policy = pulumi.Output.all(facts, self.jobs_role).apply(
-            lambda known: node_policy(known[0], pool, known[1])
-        )
-        self._allow(kind, role, policy)
+        self._allow(kind, role, known.apply(lambda told: node_policy(told[0], pool, told[1])))
         return self._profile(kind, role).arn
 
     def _role(

@@ -100,7 +100,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _public_subnets(self) -> dict[str, ec2.Subnet]:
-        internet = ec2.InternetGateway(
+        self._internet = internet = ec2.InternetGateway(
             f"{self._prefix}-internet",
             vpc_id=self.vpc_id,
             tags=named(self._args.tags, self._prefix),
@@ -158,13 +158,15 @@ class Network(pulumi.ComponentResource):
 
     def _gateway(self, zone: str, public: ec2.Subnet, table: ec2.RouteTable) -> None:
         name = f"{self._prefix}-nat-{zone}"
-        address = ec2.Eip(name, domain="vpc", tags=named(self._args.tags, name), opts=self._own)
+        # Neither works, nor can it go, while the VPC is not attached to the internet.
+        attached = pulumi.ResourceOptions(parent=self, depends_on=[self._internet])
+        address = ec2.Eip(name, domain="vpc", tags=named(self._args.tags, name), opts=attached)
         gateway = ec2.NatGateway(
             name,
             subnet_id=public.id,
             allocation_id=address.allocation_id,
             tags=named(self._args.tags, name),
-            opts=self._own,
+            opts=attached,
         )
         ec2.Route(
             f"{name}-route",

@@ -21,6 +21,8 @@ class ParametersArgs:
     cluster: str
     values: Mapping[str, pulumi.Input[str]]
     kms_key: str | None
+    protect: bool
+    """Whether they stay with data that stays: a database opens by its password alone."""
     tags: dict[str, str]
 
 
@@ -41,7 +43,7 @@ class Parameters(pulumi.ComponentResource):
                 value=pulumi.Output.secret(value),
                 key_id=args.kms_key,
                 tags=named(args.tags, f"{name}-{secret}"),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect),
             )
             for secret, value in args.values.items()
         }

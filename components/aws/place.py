@@ -19,8 +19,8 @@ class Place:
 
     vpc_id: pulumi.Input[str]
     controller_subnet: pulumi.Input[str]
-    controller_address: str | None
-    """None: AWS chooses one, in a subnet whose addresses are not ours to plan."""
+    controller_address: str
+    """By which nodes know it, so that it stays when the machine is replaced."""
     compute_subnets: Mapping[str, pulumi.Input[str]]
     """By zone."""
     forwards: bool
@@ -39,7 +39,7 @@ def make_place(
         return Place(
             vpc_id=existing.vpc,
             controller_subnet=existing.controller_subnet,
-            controller_address=None,
+            controller_address=existing.controller_address,
             compute_subnets=dict(existing.compute_subnets),
             forwards=False,
             route_tables={},

@@ -8,11 +8,13 @@ here and what is copied from where. What the registry has is neither built nor p
 """
 
 import base64
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -74,9 +76,11 @@ def main() -> None:
     except (BotoCoreError, ClientError) as error:
         raise PushFailed(f"{registry} does not answer as it should: {error}") from None
     password = base64.b64decode(token).decode().partition(":")[2]
-    with tempfile.TemporaryDirectory() as login:
-        # A login of our own: the user's stays as it is. Builders and plugins are the user's.
-        environment = {**told, "DOCKER_CONFIG": login, "BUILDX_CONFIG": _builders()}
+    with tempfile.TemporaryDirectory() as folder:
+        own = _docker_configuration()
+        copy_configuration(own, Path(folder), registry)
+        builders = told.get("BUILDX_CONFIG", str(own / "buildx"))
+        environment = {**told, "DOCKER_CONFIG": folder, "BUILDX_CONFIG": builders}
         words = ("docker", "login", "--username", "AWS", "--password-stdin", registry)
         _run(list(words), environment, stdin=password)
         for command in commands(
@@ -89,9 +93,30 @@ def main() -> None:
             _run(command, environment)
 
 
-def _builders() -> str:
-    own = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111
-    return os.environ.get("BUILDX_CONFIG", f"{own}/buildx")
+def _docker_configuration() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def copy_configuration(own: Path, copy: Path, registry: str) -> None:
+    """What the user has set up of Docker (engine, plugins, logins elsewhere), for a login of ours.
+
+    Their own stays as it is, and no helper of theirs is asked to keep ours.
+    """
+    for name in ("cli-plugins", "contexts"):
+        if (own / name).is_dir():
+            (copy / name).symlink_to(own / name)
+    try:
+        written: dict[str, Any] = json.loads((own / "config.json").read_text())
+    except (OSError, ValueError):
+        return
+    helpers = written.get("credHelpers", {})
+    kept = {key: helper for key, helper in helpers.items() if key != registry}
+    logins = {key: login for key, login in written.get("auths", {}).items() if key != registry}
+    # A store would be given our login to keep; what it holds for others cannot be copied.
+    dropped = ("credsStore", "credHelpers", "auths")
+    others = {key: value for key, value in written.items() if key not in dropped}
+    document = {**others, "auths": logins, "credHelpers": kept}
+    (copy / "config.json").write_text(json.dumps(document))
 
 
 def _run(command: list[str], environment: Mapping[str, str], stdin: str = "") -> None:

@@ -21,7 +21,6 @@ class RegistryArgs:
     targets: Sequence[str]
     """Bake targets, and third-party images by their short name."""
     kms_key: str | None
-    protect: bool
     tags: dict[str, str]
 
 
@@ -51,7 +50,8 @@ class Registry(pulumi.ComponentResource):
                         encryption_type="KMS" if args.kms_key else "AES256", kms_key=args.kms_key
                     )
                 ],
-                force_delete=not args.protect,
+                # Also of a cluster whose data is protected: images can be built again.
+                force_delete=True,
                 tags=named(args.tags, f"{name}-{target}"),
                 opts=own,
             )

@@ -10,7 +10,7 @@ from components.aws.firewall import Role, Rule
 from components.aws.tags import named
 
 _PURPOSE = {
-    Role.CONTROLLER: "Slurm's services and the login node",
+    Role.CONTROLLER: "Slurm services and the login node",
     Role.COMPUTE: "compute nodes",
     Role.STORAGE: "homes",
     Role.MONITORING: "collects metrics",

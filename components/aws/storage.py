@@ -27,6 +27,7 @@ class StorageArgs:
     data_gb: int
     snapshot_days: int
     home_unused_days: int
+    home_backups: bool
     kms_key: str | None
     protect: bool
     permissions_boundary: str | None
@@ -90,13 +91,23 @@ class Storage(pulumi.ComponentResource):
             tags=named(args.tags, f"{name}-home"),
             opts=own,
         )
+        # What guards the homes stays with homes that stay.
+        with_homes = pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect)
+        efs.BackupPolicy(
+            f"{name}-home",
+            file_system_id=homes.id,
+            backup_policy=efs.BackupPolicyBackupPolicyArgs(
+                status="ENABLED" if args.home_backups else "DISABLED"
+            ),
+            opts=with_homes,
+        )
         efs.FileSystemPolicy(
             f"{name}-home",
             file_system_id=homes.id,
             policy=pulumi.Output.all(homes.arn, access.arn).apply(
                 lambda arns: homes_policy(file_system=arns[0], access_point=arns[1])
             ),
-            opts=own,
+            opts=with_homes,
         )
         for zone, subnet in args.subnets.items():
             efs.MountTarget(
@@ -143,7 +154,7 @@ def _snapshots(name: str, args: StorageArgs, own: pulumi.ResourceOptions) -> Non
     )
     dlm.LifecyclePolicy(
         name,
-        description="daily snapshots of a Slurm cluster's data",
+        description="daily snapshots of the data of a Slurm cluster",
         execution_role_arn=role.arn,
         state="ENABLED",
         policy_details=dlm.LifecyclePolicyPolicyDetailsArgs(

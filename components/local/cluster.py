@@ -1,6 +1,6 @@
 """The local platform: images, secrets and data volumes, and the bundle as a Compose project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -41,6 +41,8 @@ class LocalCluster(pulumi.ComponentResource):
     """The container in which `docker exec` gives a shell on the login node."""
     images: pulumi.Output[list[str]]
     """References of the images that the cluster runs."""
+    only_here: Mapping[str, pulumi.Output[str]]
+    """Nothing: whatever else there is, is in containers of this engine."""
 
     def __init__(
         self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -95,6 +97,7 @@ class LocalCluster(pulumi.ComponentResource):
         self.partitions = running.id.apply(lambda _: [default, *others])
         self.login_container = running.id.apply(lambda _: f"{project_name(settings.name)}-login-1")
         self.images = built.id.apply(lambda _: sorted(site.images.values()))
+        self.only_here = {}
         self.register_outputs(
             {
                 "ssh": self.ssh,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from config.settings.cidr import Cidr, NarrowCidr
+from config.settings.cidr import Address, Cidr, NarrowCidr
 from config.settings.part import Many, Part, Switch, Text, Whole, without_duplicates
 from config.settings.tags import TagValue
 
@@ -71,6 +71,9 @@ class ExistingNetwork(Part):
     """The VPC. `aws.network.cidr` says which range it has."""
     controller_subnet: SubnetId
     """Where the controller goes, in the first of `aws.zones`."""
+    controller_address: Address
+    """The controller's private address: one of that subnet that nobody else has. Nodes know it by
+    this address, also after it was replaced."""
     compute_subnets: Annotated[dict[Zone, SubnetId], Field(min_length=1)]
     """Where nodes go: one subnet for each of `aws.zones`."""
 
@@ -118,6 +121,8 @@ class AwsStorage(Part):
 
     home_unused_days: UnusedDays = 30
     """Days after which a file in /home that nobody reads is kept in the cheaper class."""
+    home_backups: Switch = True
+    """Whether AWS Backup keeps a copy of /home of each of the last 35 days."""
     old_version_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     """Days for which overwritten and deleted objects can be brought back."""
     dump_days: Annotated[Whole, Field(ge=1, le=3650)] = 90

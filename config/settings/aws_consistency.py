@@ -4,7 +4,7 @@ What only AWS itself can tell (zones that exist, types on offer) is components/a
 """
 
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from config.catalogue import InstanceType, catalogue
 from config.settings.aws import Aws
@@ -170,14 +170,24 @@ def _zones(aws: Aws) -> Iterator[Mistake]:
 def _network(aws: Aws, nodes: int) -> Iterator[Mistake]:
     network = aws.network
     for index, text in enumerate(network.ssh_from):
-        if network.nat == "gateway" and not IPv4Network(text).is_private:
+        if (network.existing or network.nat == "gateway") and not IPv4Network(text).is_private:
+            why = "in a VPC of yours" if network.existing else "with `nat: gateway`"
             yield mistake_at(
                 ("aws", "network", "ssh_from", index),
                 text,
-                "private ranges: with `nat: gateway` the login node has no public address",
-                "name your VPN's or peered network's range, write `nat: controller`, or remove it",
+                f"private ranges: {why} the login node has no public address",
+                "name your VPN's or peered network's range, "
+                + ("" if network.existing else "write `nat: controller`, ")
+                + "or remove it",
             )
-    if network.existing:
+    if existing := network.existing:
+        if IPv4Address(existing.controller_address) not in IPv4Network(network.cidr):
+            yield mistake_at(
+                ("aws", "network", "existing", "controller_address"),
+                existing.controller_address,
+                f"an address in aws.network.cidr, which is {network.cidr}",
+                "write the VPC's own range as aws.network.cidr, and an address in it",
+            )
         return
     try:
         plan_subnets(IPv4Network(network.cidr), aws.zones).require(nodes)

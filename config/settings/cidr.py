@@ -1,6 +1,6 @@
 """Address ranges in CIDR notation."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from config.settings.part import Text, refusal
 
 ALLOWED = "an IPv4 range in CIDR notation, for instance 10.20.0.0/16"
+ALLOWED_ADDRESS = "an IPv4 address, for instance 10.20.0.10"
 
 WIDEST_PUBLIC = 16
 """Prefix length of the widest public range that may reach a cluster: one organisation's."""
@@ -24,6 +25,14 @@ def parsed(text: str) -> IPv4Network:
     if str(loose) != text:
         raise refusal(ALLOWED, f"write {loose}, which is the whole range")
     return loose
+
+
+def _address(text: str) -> str:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        raise refusal(ALLOWED_ADDRESS, "write four numbers from 0 to 255, with dots") from None
+    return text
 
 
 def _valid(text: str) -> str:
@@ -43,6 +52,9 @@ def _not_the_world(text: str) -> str:
     return text
 
 
+Address = Annotated[
+    Text, AfterValidator(_address), Field(json_schema_extra={"allowed": ALLOWED_ADDRESS})
+]
 Cidr = Annotated[Text, AfterValidator(_valid), Field(json_schema_extra={"allowed": ALLOWED})]
 NarrowCidr = Annotated[
     Text,

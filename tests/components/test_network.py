@@ -76,6 +76,7 @@ def test_a_vpc_that_was_there_before_is_used_and_not_changed() -> None:
     existing = {
         "vpc": "vpc-00000001",
         "controller_subnet": "subnet-0000000c",
+        "controller_address": "10.0.0.10",
         "compute_subnets": SUBNETS,
     }
     network = {"cidr": "10.0.0.0/16", "existing": existing}
@@ -84,6 +85,6 @@ def test_a_vpc_that_was_there_before_is_used_and_not_changed() -> None:
     assert {one.inputs["vpcId"] for one in made.of("ec2/securityGroup")} == {"vpc-00000001"}
     (controller,) = made.of("ec2/instance")
     assert controller.inputs["subnetId"] == "subnet-0000000c"
-    assert "privateIp" not in controller.inputs
+    assert controller.inputs["privateIp"] == "10.0.0.10"
     doors = {one.inputs["subnetId"] for one in made.of("efs/mountTarget")}
     assert doors == set(SUBNETS.values())

@@ -233,7 +233,7 @@ class NeverStarting(docker.APIClient):
         super().__init__(**kwargs_from_env(), version="auto")
         self.made: dict[str, Any] = {}
 
-    def start(self, container: str, *_: Any, **__: Any) -> None:
+    def start(self, container: Any) -> None:
         found = self.inspect_container(container)
         self.made[found["Config"]["Hostname"]] = found["HostConfig"]
 

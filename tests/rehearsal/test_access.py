@@ -113,7 +113,7 @@ def status(monkeypatch: pytest.MonkeyPatch) -> Here:
 
 def test_the_status_is_the_controllers_own_account(status: Here) -> None:
     sections = dict(part.split("\n", 1) for part in ops.status.report("dev").split("\n\n"))
-    assert sections["Cluster dev"].split() == ["login", "Up", "2", "hours"]
+    assert sections["Cluster dev, controller i-1"].split() == ["login", "Up", "2", "hours"]
     assert sections["Partitions, nodes and queue"].strip() == "cpu up"
     assert sections["Node manager"].strip() == "2 nodes"
     assert sections["Nodes on EC2"].strip() == "i-2 i-3"
@@ -121,13 +121,24 @@ def test_the_status_is_the_controllers_own_account(status: Here) -> None:
 
 def test_the_status_of_a_stopped_cluster_says_how_to_start_it(status: Here) -> None:
     status.now = "stopped"
-    assert "is stopped; its data is kept. Start it: make up STACK=dev" in ops.status.report("dev")
+    assert "is stopped; its data is kept. Bring it back: make up STACK=dev" in ops.status.report(
+        "dev"
+    )
 
 
-def test_what_aws_refuses_is_said_without_a_stack_trace(cluster: AwsCluster) -> None:
+def test_a_controller_that_ec2_has_forgotten_is_gone(cluster: AwsCluster) -> None:
     gone = AwsCluster(**{**vars(cluster), "controller": "i-00000000000000000"})
-    with pytest.raises(StackProblem, match=r"(?s)InvalidInstanceID.*Fix: check your credentials"):
-        gone.state()
+    assert gone.is_gone()
+    assert not cluster.is_gone()
+
+
+def test_what_aws_refuses_is_said_without_a_stack_trace(
+    cluster: AwsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    elsewhere = AwsCluster(**{**vars(cluster), "session": boto3.session.Session()})
+    with pytest.raises(StackProblem, match=r"(?s)AWS does not do it.*Fix: check your credentials"):
+        elsewhere.state()
 
 
 @pytest.fixture

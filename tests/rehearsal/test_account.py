@@ -113,3 +113,37 @@ def test_an_account_that_does_not_answer(
     text = refused(dev(images))
     assert text.startswith("AWS does not answer as it should in eu-central-1: ")
     assert "Fix: check cluster.aws.region" in text
+
+
+def test_a_vpc_that_was_there_before_is_as_the_settings_say(
+    account: RehearsedAccount, images: dict[str, str]
+) -> None:
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_subnet(
+        VpcId=vpc, CidrBlock="10.9.1.0/24", AvailabilityZone="eu-central-1a"
+    )["Subnet"]["SubnetId"]  # fmt: skip
+    existing = {
+        "vpc": vpc,
+        "controller_subnet": made,
+        "controller_address": "10.9.1.10",
+        "compute_subnets": {"eu-central-1a": made},
+    }
+
+    def network(cidr: str = "10.9.0.0/16", **changes: Any) -> ClusterSettings:
+        return dev(images, network={"cidr": cidr, "existing": {**existing, **changes}})
+
+    assert read_account(network()).region == "eu-central-1"
+    text = refused(network("10.0.0.0/8", vpc="vpc-0123abcd"))
+    assert 'cluster.aws.network.existing.vpc: "vpc-0123abcd"' in text
+    text = refused(
+        network(
+            "10.8.0.0/15",
+            controller_address="10.9.2.10",
+            compute_subnets={"eu-central-1a": "subnet-0123abcd"},
+        )
+    )
+    assert "cluster.aws.network.cidr" in text
+    assert f"10.9.0.0/16: the range of {vpc}" in text
+    assert f"a subnet of {vpc} in eu-central-1a: {made}" in text
+    assert f"an address of {made}, which is 10.9.1.0/24" in text

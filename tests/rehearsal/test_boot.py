@@ -212,6 +212,7 @@ def test_once_repaired_everything_is_as_it_was(cluster: BootedCluster) -> None:
     with cluster.player.before_boot(lambda: store.run("mv", f"{file}.good", file)):
         cluster.must_up()
     cluster.await_state("1", "COMPLETED")
+    assert cluster.ada("sinfo --noheader -o %R") == "cpu"
 
 
 def test_the_end_stops_every_machine(cluster: BootedCluster) -> None:

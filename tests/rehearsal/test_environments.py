@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.render.compose import SECRETS
 from tests.rehearsal.account import REGION, RehearsedAccount
 from tests.rehearsal.stack import (
     RehearsedStack,
@@ -73,7 +74,8 @@ def test_images_are_built_for_the_processors_that_the_cluster_has_and_pushed_by_
         assert [line for line in lines if target in line.split()]
     (mirrored,) = (image for image in images if "/mysql:" in image)
     assert f"push --quiet {mirrored}" in asked
-    assert asked.count("login --username AWS --password-stdin") == 3
+    # For images of ours for two kinds of processors, the agent, and MySQL.
+    assert asked.count("login --username AWS --password-stdin") == 4
 
 
 def test_the_controllers_machine_names_only_its_agents_own_content(stack: RehearsedStack) -> None:
@@ -193,7 +195,10 @@ def test_what_somebody_changed_by_hand_is_seen_and_put_back(stack: RehearsedStac
 
 def test_the_end_leaves_nothing_but_what_is_kept_on_purpose(stack: RehearsedStack) -> None:
     resources = stack.resources()
-    kept = {f"{stack.stack.name}-{part}" for part in ("data", "home", "jobs", "system")}
+    secrets = [name.replace("_", "-") for name in SECRETS]
+    # With the data what guards it, which has the same names, and what opens it.
+    parts = ("data", "home", "jobs", "system", *secrets)
+    kept = {f"{stack.stack.name}-{part}" for part in parts}
     if stack.stack.name == "prod":
         refused = stack.run("destroy", "--yes", "--skip-preview")
         assert refused.status != 0

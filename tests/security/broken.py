@@ -93,6 +93,9 @@ BROKEN: dict[str, Callable[[Graph], Graph]] = {
         "203.0.113.0/24"
     ),
     "every protocol at once is open between adapters alone": with_inputs(EGRESS, ipProtocol="-1"),
+    "descriptions have the characters that AWS takes, which moto does not mind": with_inputs(
+        "dlm/lifecyclePolicy", description="a cluster's data"
+    ),
     "every rule of a security group says what it is for": without_input(INGRESS, "description"),
     "security groups have no rules of their own beside the rules as resources": with_inputs(
         "ec2/securityGroup", ingress=[{"protocol": "tcp"}]

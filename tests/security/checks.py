@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from typing import Any
@@ -113,6 +114,20 @@ def _(graph: Graph) -> Iterator[str]:
         kinds,
         lambda i: i["ipProtocol"] == "-1" and not i["securityGroupId"].endswith("-efa-id"),
     )
+
+
+@check("descriptions have the characters that AWS takes, which moto does not mind")
+def _(graph: Graph) -> Iterator[str]:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html and
+    # https://docs.aws.amazon.com/dlm/latest/APIReference/API_CreateLifecyclePolicy.html
+    rules = ("vpc/securityGroupIngressRule", "vpc/securityGroupEgressRule")
+    in_ec2 = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+    in_dlm = re.compile(r"[0-9A-Za-z _-]{1,500}")
+    for kind in ("ec2/securityGroup", *rules, "dlm/lifecyclePolicy"):
+        allowed = in_dlm if kind.startswith("dlm/") else in_ec2
+        for resource in graph.of(kind):
+            if not allowed.fullmatch(resource.inputs["description"]):
+                yield resource.name
 
 
 @check("every rule of a security group says what it is for")
@@ -365,7 +380,7 @@ def _(graph: Graph) -> Iterator[str]:
             yield f"{resource.name}: {statement['Sid']}"
 
 
-ANY_RESOURCE = {"RegistryLogin", "SessionManager", "SeeMachines", "SeeVolumes"}
+ANY_RESOURCE = {"RegistryLogin", "SessionManager", "SeeMachines", "SeeVolumes", "FindLogGroup"}
 """Statements about every resource, which AWS cannot narrow: policies/ says why at each."""
 
 
@@ -554,7 +569,7 @@ def _(graph: Graph) -> Iterator[str]:
 def _(graph: Graph) -> Iterator[str]:
     untagged = (
         "ec2/route", "ec2/routeTableAssociation", "ec2/volumeAttachment", "iam/rolePolicy",
-        "efs/mountTarget", "efs/fileSystemPolicy", "ecr/lifecyclePolicy",
+        "efs/mountTarget", "efs/fileSystemPolicy", "efs/backupPolicy", "ecr/lifecyclePolicy",
         "s3/bucketPublicAccessBlock",
         "s3/bucketOwnershipControls", "s3/bucketVersioning", "s3/bucketPolicy",
         "s3/bucketServerSideEncryptionConfiguration", "s3/bucketLifecycleConfiguration",

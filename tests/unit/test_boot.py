@@ -2,9 +2,14 @@
 
 import base64
 import datetime
+import fnmatch
 import gzip
+import io
+import json
 import subprocess
 import sys
+import urllib.error
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +79,51 @@ def test_a_request_is_signed_as_botocore_signs_it(
     canonical = theirs.canonical_request(asked)
     signature = theirs.signature(theirs.string_to_sign(asked, canonical), asked)
     assert ours["authorization"].endswith(f"Signature={signature}")
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What AWS answers, first to last: a text, or what goes wrong. No pause is made."""
+    answers: list[Any] = []
+
+    def answer(*_: object, **__: object) -> io.BytesIO:
+        given = answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return io.BytesIO(given.encode())
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return answers
+
+
+def refusal(url: str, code: int) -> urllib.error.HTTPError:
+    return urllib.error.HTTPError(url, code, "", Message(), io.BytesIO())
+
+
+GIVEN = ("token", "a-role", "token", json.dumps(KEYS))
+"""How the machine's metadata gives the keys of its role."""
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        ("token", refusal(f"{calls.METADATA}/latest/meta-data/iam/", 404)),
+        (TimeoutError(),),
+        ("token", ""),
+        ("token", "a-role", "token", '{"Code": "AssumeRoleUnauthorizedAccess"}'),
+    ],
+    ids=["no-role", "no-answer", "no-name", "no-keys"],
+)
+def test_a_machine_waits_for_the_keys_of_its_role(passing: Any, service: list[Any]) -> None:
+    service += [*passing, *GIVEN, "content"]
+    assert calls.read_object({"bucket": "b", "region": "eu-central-1"}, "key") == b"content"
+
+
+def test_what_a_bucket_has_not_is_told_at_once(service: list[Any]) -> None:
+    service += [*GIVEN, refusal("https://b.s3.eu-central-1.amazonaws.com/key", 404)]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        calls.read_object({"bucket": "b", "region": "eu-central-1"}, "key")
 
 
 @pytest.mark.parametrize("text", [controller_user_data(**CONTROLLER), node_user_data(**NODE)])
@@ -153,6 +203,21 @@ def test_only_nodes_of_gpu_pools_ask_for_gpus(machine: dict[str, str]) -> None:
     assert "--gpus" not in slurmd(machine)
 
 
+def test_a_container_has_its_gpus_by_name_too(
+    machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Docker does not know of, `systemctl daemon-reload` on the host takes from it."""
+    gpus = [f"/dev/nvidia{end}" for end in ("0", "1", "-uvm", "-uvm-tools", "ctl")]
+    there = ["/dev/infiniband/uverbs0", "/dev/nvidia-caps", "/dev/nvme0n1", *gpus]
+    monkeypatch.setattr("glob.glob", lambda pattern: fnmatch.filter(there, pattern))
+
+    def devices(words: list[str]) -> list[str]:
+        return sorted(words[index + 1] for index, word in enumerate(words) if word == "--device")
+
+    assert devices(slurmd(machine, gpus=True)) == sorted(["/dev/infiniband/uverbs0", *gpus])
+    assert devices(slurmd(machine)) == ["/dev/infiniband/uverbs0"]
+
+
 def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """A device by its name, and the commands that were run on it."""
     device = tmp_path / "disk"
@@ -161,7 +226,8 @@ def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> lis
     name = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123"
     monkeypatch.setattr(disks, "Path", lambda text: device if text == name else real(text))
     ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(disks, "run", lambda *words, **_: ran.append(words))
+    for runs in ("run", "run_quietly"):  # what the second is asked fails, as it may
+        monkeypatch.setattr(disks, runs, lambda *words, **_: ran.append(words))
     monkeypatch.setattr(disks, "mount", lambda line: ran.append(("mount", line.split()[1])))
     monkeypatch.setattr(disks, "before_docker", lambda place: None)
     return ran
@@ -170,10 +236,10 @@ def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> lis
 def test_an_empty_volume_is_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = disk(tmp_path, bytes(4 << 20), monkeypatch)
     disks.mount_data("vol-0123")
-    assert [words[0] for words in ran] == ["mkfs.xfs", "mount"]
+    assert [words[0] for words in ran] == ["mkfs.xfs", "mount", "xfs_growfs"]
 
 
-def test_a_volume_with_a_file_system_is_only_mounted(
+def test_a_volume_with_a_file_system_is_only_mounted_and_used_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = tmp_path / "made"
@@ -181,7 +247,7 @@ def test_a_volume_with_a_file_system_is_only_mounted(
     subprocess.run(("mkfs.ext4", "-q", "-F", str(made)), check=True)
     ran = disk(tmp_path, made.read_bytes(), monkeypatch)
     disks.mount_data("vol-0123")
-    assert ran == [("mount", "/data")]
+    assert ran == [("mount", "/data"), ("xfs_growfs", "/data")]
 
 
 def test_a_volume_with_unknown_content_is_never_formatted(

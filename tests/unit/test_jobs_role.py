@@ -32,10 +32,18 @@ def test_only_the_clusters_users_are_known(uid: int | None, user: str | None) ->
     assert jobs_role.job_user(uid) == user
 
 
-def test_the_kernel_says_who_has_opened_a_connection() -> None:
+@pytest.mark.parametrize(
+    ("family", "address"),
+    [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::ffff:127.0.0.1")],
+    ids=["as most programs do", "as Java does"],
+)
+def test_the_kernel_says_who_has_opened_a_connection(
+    family: socket.AddressFamily, address: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)) as client:
+        with socket.socket(family) as client:
+            client.connect((address, port))
             own = client.getsockname()[1]
             assert jobs_role.uid_of_connection(own, port) == os.getuid()
             assert jobs_role.uid_of_connection(own, port + 1) is None

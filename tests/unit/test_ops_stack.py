@@ -87,7 +87,7 @@ def test_a_stack_that_nobody_configured_is_refused_with_those_that_are(tmp_path:
         open_stack("loacl", tmp_path)
     assert str(caught.value) == (
         "There is no Pulumi.loacl.yaml. Allowed: STACK=NAME with one of lab, local.\n"
-        "Fix: copy Pulumi.local.yaml to Pulumi.loacl.yaml and change it"
+        "Fix: copy Pulumi.local.yaml (on AWS: Pulumi.dev.yaml) to Pulumi.loacl.yaml and change it"
     )
     assert not (tmp_path / ".state").exists()
 

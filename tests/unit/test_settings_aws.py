@@ -9,6 +9,12 @@ from config.settings import load_cluster
 from config.settings.platform_defaults import PATIENCE
 from tests.unit.settings_samples import Case, mistakes, settings
 
+EXISTING = {
+    "vpc": "vpc-01234567",
+    "controller_subnet": "subnet-01234567",
+    "controller_address": "10.80.0.10",
+    "compute_subnets": {"eu-central-1a": "subnet-01234567", "eu-central-1b": "subnet-12345678"},
+}
 AMIS = dict.fromkeys(("x86_64", "arm64", "gpu_x86_64", "gpu_arm64"), "ami-0123456789abcdef0")
 
 
@@ -205,13 +211,33 @@ BAD: dict[str, Case] = {
         "private ranges",
         "write `nat: controller`",
     ),
+    "SSH from outside to a VPC of the user's": (
+        on_aws(aws=aws(network={"existing": EXISTING, "ssh_from": ["193.99.144.0/24"]})),
+        "cluster.aws.network.ssh_from[0]",
+        '"193.99.144.0/24"',
+        "private ranges: in a VPC of yours",
+        "name your VPN's",
+    ),
+    "a controller outside its VPC": (
+        on_aws(aws=aws(network={"cidr": "10.9.0.0/16", "existing": EXISTING})),
+        "cluster.aws.network.existing.controller_address",
+        '"10.80.0.10"',
+        "an address in aws.network.cidr, which is 10.9.0.0/16",
+        "write the VPC's own range",
+    ),
+    "an address that is none": (
+        on_aws(aws=aws(network={"existing": {**EXISTING, "controller_address": "10.80.0.300"}})),
+        "cluster.aws.network.existing.controller_address",
+        '"10.80.0.300"',
+        "an IPv4 address",
+        "four numbers from 0 to 255",
+    ),
     "a subnet for a zone that is none of the cluster's": (
         on_aws(
             aws=aws(
                 network={
                     "existing": {
-                        "vpc": "vpc-01234567",
-                        "controller_subnet": "subnet-01234567",
+                        **EXISTING,
                         "compute_subnets": {"eu-central-1c": "subnet-01234567"},
                     }
                 }

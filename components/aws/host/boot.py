@@ -11,6 +11,7 @@ import base64
 import datetime
 import glob
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.aws.host.calls import METADATA, call_aws, metadata, read_object, request
-from components.aws.host.disks import mount_data, mount_homes, stripe_scratch
+from components.aws.host.disks import SCRATCH, mount_data, mount_homes, stripe_scratch
 from components.aws.host.jobs_role import JOBS_URL, serve_jobs
 from components.aws.host.machine import RUN, run, run_quietly, write_secret
 from components.aws.host.network import forward, guard_metadata
@@ -30,16 +31,30 @@ JOB_ENVIRONMENT = RUN / "job-environment"
 SCRIPT = Path("/usr/local/sbin/hpc-stack-boot")
 NAME_SECONDS = 300
 """How long a node waits to be told its name: a launch of a thousand takes a minute."""
+UNITS = Path("/etc/systemd/system")
+GPU_SECONDS = 180
+"""How long a node waits for NVIDIA's driver: the AMI installs the one that fits as it boots."""
+GPU_FILES = (
+    "/dev/nvidia[0-9]*",
+    "/dev/nvidiactl",
+    "/dev/nvidia-uvm",
+    "/dev/nvidia-uvm-tools",
+    "/dev/nvidia-modeset",
+)
+# Docker is wanted, not required: where it cannot start yet, for want of /home, systemd would not
+# run this at all, not even later. https://github.com/systemd/systemd/issues/18856
 AT_EACH_BOOT = f"""\
 [Unit]
 Description=What a machine of hpc-stack needs at each boot
 After=network-online.target docker.service
-Wants=network-online.target
+Wants=network-online.target docker.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart={SCRIPT}
+Restart=on-failure
+RestartSec=30
 
 [Install]
 WantedBy=multi-user.target
@@ -52,25 +67,55 @@ Description=Credentials of the jobs' role, for jobs
 ExecStart={SCRIPT} jobs-role
 Restart=always
 """
+GROW = """\
+[Unit]
+Description=Use all of a data volume that has grown
+ConditionPathIsMountPoint=/data
+
+[Service]
+Type=oneshot
+ExecStart=xfs_growfs /data
+StandardOutput=null
+"""
+GROW_TIMER = """\
+[Unit]
+Description=Look whether the data volume has grown
+
+[Timer]
+OnCalendar=*:0/5
+
+[Install]
+WantedBy=timers.target
+"""
 
 
 def main(told: dict[str, Any]) -> None:
-    """Boot as what we are told to be; a controller that cannot says so where `pulumi up` looks."""
+    """Boot as what we are told to be; a controller that cannot says so where `pulumi up` looks.
+
+    What did not succeed is tried again by systemd, until it does.
+    """
     if sys.argv[1:] == ["jobs-role"]:
         serve_jobs(told)
         return
     RUN.mkdir(mode=0o700, exist_ok=True)
+    by_cloud_init = Path(__file__) != SCRIPT
     try:
-        again_at_each_boot()
+        if by_cloud_init:
+            again_at_each_boot(told)
         guard_metadata()
+        run("systemctl", "start", "docker.service")
         if told["role"] == "controller":
             controller(told)
         else:
             node(told)
     except BaseException as failure:
         traceback.print_exc()
-        if told["role"] == "controller":
-            report_failure(told, f"{type(failure).__name__}: {failure}")
+        try:
+            if told["role"] == "controller":
+                report_failure(told, f"{type(failure).__name__}: {failure}")
+        finally:
+            if by_cloud_init:
+                run_quietly("systemctl", "start", "--no-block", "hpc-stack-boot.service")
         sys.exit(1)
 
 
@@ -80,9 +125,13 @@ def controller(told: dict[str, Any]) -> None:
     mount_homes(told)
     if told["forwards"]:
         forward(told["cidr"])
+    # This AMI's engine has no proxy for published ports: who asks for one at the host's address, as
+    # slurmrestd does for slurmctld, gets there by NAT, for which bridges need this module.
+    run_quietly("modprobe", "br_netfilter")
     log_in(told)
     if run_quietly("docker", "start", "hpc-stack-agent"):
         return
+    run_quietly("docker", "rm", "--force", "hpc-stack-agent")
     mounts = ("/var/run/docker.sock", "/data", "/home")
     run(
         "docker", "run", "--detach", "--name", "hpc-stack-agent", "--restart", "always",
@@ -115,8 +164,21 @@ def node(told: dict[str, Any]) -> None:
     name = await_name(told)
     if pull.wait():
         raise RuntimeError(f"docker pull {told['image']} failed")
+    if told["gpus"]:
+        await_gpus()
     run_quietly("docker", "rm", "--force", "slurmd")
     run("docker", "run", *slurmd_arguments(told, name, key))
+
+
+def await_gpus() -> None:
+    """Wait for the driver: no container with GPUs starts before."""
+    deadline = time.monotonic() + GPU_SECONDS
+    while not run_quietly("nvidia-smi", "-L"):
+        if time.monotonic() >= deadline:
+            raise RuntimeError(f"NVIDIA's driver: nvidia-smi -L has failed for {GPU_SECONDS} s")
+        time.sleep(1)
+    # CUDA's own files, which else its first program makes: too late for the container's list.
+    run_quietly("nvidia-modprobe", "-c0", "-u")
 
 
 def serve_credentials(told: dict[str, Any]) -> None:
@@ -149,29 +211,38 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
         "--env", f"SLURM_NODE_NAME={name}",
         "--env", f"SLURM_CONTROLLER={told['controller']}:6817",
     ]  # fmt: skip
-    if Path("/scratch").is_dir():
-        arguments += ["--volume", "/scratch:/scratch"]
+    if os.path.ismount(SCRATCH):
+        arguments += ["--volume", f"{SCRATCH}:{SCRATCH}"]
     if told["spot_signal"] and metadata("instance-life-cycle") == "spot":
         watched = f"AWS_EC2_METADATA_SERVICE_ENDPOINT={METADATA}"
         arguments += ["--env", f"SPOT_SIGNAL={told['spot_signal']}", "--env", watched]
+    devices = ["/dev/infiniband/*"]
     if told["gpus"]:
         arguments += ["--gpus", "all"]
-    for device in glob.glob("/dev/infiniband/*"):
-        arguments += ["--device", device]
+        # By name too: what --gpus adds, Docker does not know, and `systemctl daemon-reload` takes
+        # it from a container that runs. https://github.com/NVIDIA/nvidia-container-toolkit/issues/48
+        devices += GPU_FILES
+    for pattern in devices:
+        for device in sorted(glob.glob(pattern)):
+            arguments += ["--device", device]
     return [*arguments, told["image"]]
 
 
-def again_at_each_boot() -> None:
+def again_at_each_boot(told: dict[str, Any]) -> None:
     """A unit that runs this very file: cloud-init does so only once in a machine's life."""
-    units = Path("/etc/systemd/system")
-    if SCRIPT.exists():
-        return
     SCRIPT.write_bytes(Path(__file__).read_bytes())
     SCRIPT.chmod(0o700)
-    (units / "hpc-stack-boot.service").write_text(AT_EACH_BOOT)
-    (units / "hpc-stack-jobs-role.service").write_text(FOR_JOBS)
+    (UNITS / "hpc-stack-boot.service").write_text(AT_EACH_BOOT)
+    (UNITS / "hpc-stack-jobs-role.service").write_text(FOR_JOBS)
     run("systemctl", "daemon-reload")
-    run("systemctl", "enable", "hpc-stack-boot.service")
+    # In this AMI Docker is started for the agent of ECS alone, which has no cluster to join here.
+    # Its start waits until cloud-init, that is until we, have ended: nothing may wait for it.
+    run("systemctl", "enable", "docker.service", "hpc-stack-boot.service")
+    run_quietly("systemctl", "mask", "--now", "--no-block", "ecs.service")
+    if told["role"] == "controller":
+        (UNITS / "hpc-stack-grow.service").write_text(GROW)
+        (UNITS / "hpc-stack-grow.timer").write_text(GROW_TIMER)
+        run("systemctl", "enable", "--now", "--no-block", "hpc-stack-grow.timer")
 
 
 def log_in(told: dict[str, Any]) -> None:

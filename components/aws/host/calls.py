@@ -64,26 +64,31 @@ def request(
 ) -> bytes:
     """A signed request; a passing failure is tried again, half a minute in all.
 
-    So is a service's refusal: a role that has just been made is not known everywhere at once.
+    So is a service's refusal: a role that has just been made is not known everywhere at once, nor
+    are its credentials there from the machine's first second.
     """
     for tries in range(TRIES):
-        signed = sign(
-            credentials(), region, service, method, host, path, headers, body,
-            datetime.datetime.now(datetime.timezone.utc),
-        )  # fmt: skip
-        ask = urllib.request.Request(
-            f"https://{host}{urllib.parse.quote(path)}", body or None, signed, method=method
-        )
         try:
+            signed = sign(
+                credentials(), region, service, method, host, path, headers, body,
+                datetime.datetime.now(datetime.timezone.utc),
+            )  # fmt: skip
+            ask = urllib.request.Request(
+                f"https://{host}{urllib.parse.quote(path)}", body or None, signed, method=method
+            )
             with urllib.request.urlopen(ask, timeout=10) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             said = error.read()[:300]
-            print(f"{method} {host}{path}: {error.code} {said!r}", file=sys.stderr)
-            passes = error.code >= 500 or b"AccessDeniedException" in said
+            print(f"{method} {host}{path}: {error.code} {said!r} ({error.url})", file=sys.stderr)
+            passes = (
+                error.code >= 500
+                or b"AccessDeniedException" in said
+                or error.url.startswith(METADATA)
+            )
             if not passes or tries == TRIES - 1:
                 raise
-        except OSError:
+        except (OSError, LookupError):  # nobody answers, or no role or no keys are named
             if tries == TRIES - 1:
                 raise
         time.sleep(2**tries / 2)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from components.aws.host.machine import await_path, run
+from components.aws.host.machine import await_path, run, run_quietly
 
 BLANK = 1 << 20
+SCRATCH = "/scratch"
+SCRATCH_LABEL = "hpc-scratch"
+INSTANCE_STORE = "/dev/disk/by-id/nvme-Amazon_EC2_NVMe_Instance_Storage_*"
 MOUNT_SECONDS = 180
 
 
@@ -26,6 +30,7 @@ def mount_data(volume: str) -> None:
                 raise RuntimeError(f"{device} has no known file system, but it is not empty either")
         run("mkfs.xfs", "-q", str(device))
     mount(f"{device} /data xfs defaults,noatime,nofail 0 2")
+    run_quietly("xfs_growfs", "/data")
     before_docker("/data")
 
 
@@ -75,23 +80,41 @@ def before_docker(place: str) -> None:
 
 
 def stripe_scratch() -> None:
-    """/scratch on the machine's own NVMe disks, where it has any: empty at each launch."""
-    disks = sorted(glob.glob("/dev/disk/by-id/nvme-Amazon_EC2_NVMe_Instance_Storage_*[0-9A-F]"))
-    if not disks or os.path.ismount("/scratch"):
+    """/scratch on the machine's own NVMe disks, where it has any: empty at each launch.
+
+    Whatever is wrong with them, the node boots: then without /scratch.
+    """
+    # Each disk has several names there: with and without its namespace, in two notations.
+    names = (name for name in glob.glob(INSTANCE_STORE) if "-part" not in name)
+    disks = sorted({os.path.realpath(name) for name in names})
+    if not disks:
+        return
+    try:
+        if not os.path.ismount(SCRATCH):
+            Path(SCRATCH).mkdir(exist_ok=True)
+            mount_scratch(disks)
+        Path(SCRATCH).chmod(0o1777)
+    except Exception as failure:
+        print(f"this node has no {SCRATCH}: {failure}", file=sys.stderr)
+        run_quietly("umount", SCRATCH)
+
+
+def mount_scratch(disks: list[str]) -> None:
+    """Mount what a reboot has left there, else make it."""
+    how = ("mount", "-o", "noatime,discard")
+    stripe = len(disks) > 1 and shutil.which("mdadm") is not None
+    if stripe:
+        run_quietly("mdadm", "--assemble", "--scan")
+    elif len(disks) > 1:
+        print(f"no mdadm: {SCRATCH} is on {disks[0]} alone, not on {disks}", file=sys.stderr)
+    if run_quietly(*how, f"LABEL={SCRATCH_LABEL}", SCRATCH):
         return
     device = disks[0]
-    if len(disks) > 1:
+    if stripe:
         device = "/dev/md/scratch"
-        run(
-            "mdadm",
-            "--create",
-            device,
-            "--run",
-            "--level=0",
-            f"--raid-devices={len(disks)}",
-            *disks,
-        )
-    run("mkfs.xfs", "-f", "-q", device)
-    Path("/scratch").mkdir(exist_ok=True)
-    run("mount", "-o", "noatime,discard", device, "/scratch")
-    Path("/scratch").chmod(0o1777)
+        # An array without our file system: an earlier attempt did not get further.
+        run_quietly("mdadm", "--stop", "--scan")
+        members = (f"--raid-devices={len(disks)}", *disks)
+        run("mdadm", "--create", device, "--run", "--level=0", *members)
+    run("mkfs.xfs", "-f", "-q", "-L", SCRATCH_LABEL, device)
+    run(*how, device, SCRATCH)

@@ -22,6 +22,8 @@ from components.aws.host.calls import request
 JOBS_PORT = 6830
 JOBS_URL = f"http://127.0.0.1:{JOBS_PORT}/credentials"
 JOB_USERS = Path("/home/.hpc-stack/users/passwd")
+LOOPBACK = {"tcp": "0100007F", "tcp6": "0000000000000000FFFF00000100007F"}
+"""127.0.0.1 in the kernel's tables; Java, among others, connects to it from a socket of IPv6."""
 ROLE_SECONDS = 3600
 """The most that AWS allows a role that another role takes."""
 EXPIRATION = "%Y-%m-%dT%H:%M:%SZ"
@@ -70,11 +72,13 @@ def jobs_handler(told: dict[str, Any]) -> type[BaseHTTPRequestHandler]:
 
 def uid_of_connection(port: int, server: int) -> int | None:
     """Who holds this machine's end `port` of a connection to one of its own ports."""
-    local, remote = (f"0100007F:{number:04X}" for number in (port, server))
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[1:3] == [local, remote]:
-            return int(words[7])
+    for name, address in LOOPBACK.items():
+        table = Path("/proc/net", name)
+        ends = [f"{address}:{number:04X}" for number in (port, server)]
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            words = line.split()
+            if words[1:3] == ends:
+                return int(words[7])
     return None
 
 

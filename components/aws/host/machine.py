@@ -33,5 +33,8 @@ def run(*command: str, stdin: str = "") -> None:
 
 
 def run_quietly(*command: str) -> bool:
-    """Whether a command succeeds."""
-    return subprocess.run(command, capture_output=True).returncode == 0
+    """Whether a command is there and succeeds."""
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False

@@ -41,6 +41,11 @@ def flow_log_statements(log_group: str) -> tuple[Statement, ...]:
             actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             resources=[log_group, f"{log_group}:*"],
         ),
+        Statement(
+            sid="FindLogGroup",
+            actions=["logs:DescribeLogGroups"],
+            any_resource="the delivery looks for its group among all; without it, it is in error",
+        ),
     )
 
 
@@ -59,12 +64,8 @@ def snapshot_statements(
             conditions=owned,
         ),
         Statement(sid="MakeSnapshots", actions=["ec2:CreateSnapshot"], resources=[snapshots]),
-        Statement(
-            sid="TagNewSnapshots",
-            actions=["ec2:CreateTags"],
-            resources=[snapshots],
-            conditions={"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}},
-        ),
+        # Not only at their creation: the manager may tag afterwards, as AWS' own policy allows it.
+        Statement(sid="TagSnapshots", actions=["ec2:CreateTags"], resources=[snapshots]),
         Statement(
             sid="EndOwnSnapshots",
             actions=["ec2:DeleteSnapshot"],

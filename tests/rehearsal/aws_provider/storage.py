@@ -211,6 +211,20 @@ def _update_files_policy(aws: Aws, name: str, old: Values, new: Values) -> Value
     return {}
 
 
+def _set_backups(aws: Aws, name: str, inputs: Values) -> None:
+    aws.store.put(f"efs-backups/{name}", inputs["backupPolicy"]["status"])
+
+
+def _create_backups(aws: Aws, inputs: Values) -> tuple[str, Values]:
+    _set_backups(aws, inputs["fileSystemId"], inputs)
+    return inputs["fileSystemId"], {}
+
+
+def _update_backups(aws: Aws, name: str, old: Values, new: Values) -> Values:
+    _set_backups(aws, name, new)
+    return {}
+
+
 # --- SSM -----------------------------------------------------------------------------------------
 
 
@@ -365,6 +379,17 @@ KINDS = (
         delete=lambda aws, name, inputs: aws.store.drop(f"efs-policy/{name}"),
         read=lambda aws, name, inputs: (
             {} if aws.store.get(f"efs-policy/{name}") is not None else None
+        ),
+    ),
+    Kind(
+        token="aws:efs/backupPolicy:BackupPolicy",
+        required=("fileSystemId", "backupPolicy"),
+        replaces=("fileSystemId",),
+        create=_create_backups,
+        update=_update_backups,
+        delete=lambda aws, name, inputs: aws.store.drop(f"efs-backups/{name}"),
+        read=lambda aws, name, inputs: (
+            {} if aws.store.get(f"efs-backups/{name}") is not None else None
         ),
     ),
     Kind(

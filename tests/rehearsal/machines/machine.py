@@ -52,6 +52,7 @@ class Instance:
             "metadata": {
                 f"{own}/instance-id": self.id,
                 f"{own}/mac": self.mac,
+                f"{own}/local-ipv4": self.address,
                 f"{own}/instance-life-cycle": "spot" if self.spot else "on-demand",
                 f"{own}/iam/security-credentials/": self.role,
                 f"{own}/iam/security-credentials/{self.role}": json.dumps(keys),
@@ -95,7 +96,8 @@ class Machine:
         self._put(
             {
                 "etc/rehearsal/machine.json": json.dumps(told.told()),
-                "etc/docker/daemon.json": json.dumps({"data-root": store}),
+                # As in the machine image of Amazon, whose engine has no proxy for published ports.
+                "etc/docker/daemon.json": json.dumps({"data-root": store, "userland-proxy": False}),
                 TRUSTED.lstrip("/"): trusted,
             }
         )
