@@ -6,10 +6,13 @@ VENV := .venv/bin
 AS :=
 RUN :=
 POOL :=
+# Whose log, since when: 10m, 2h.
+SERVICE :=
+SINCE :=
 # Families of benchmarks, for instance "rounds ec2"; empty: all.
 BENCH :=
 
-.PHONY: help up down clean status shell ports resume preview cost amis test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell ports logs resume preview cost amis test test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -31,6 +34,9 @@ ports: $(VENV) ## the addresses of a cluster on AWS, on this machine, until Ctrl
 
 status: $(VENV) ## services, nodes, queue and addresses in one screen
 	@$(VENV)/python -m ops.status $(STACK)
+
+logs: $(VENV) ## what a service or a node has said (SERVICE=slurmctld SINCE=10m)
+	@$(VENV)/python -m ops.logs $(STACK) '$(SERVICE)' '$(SINCE)'
 
 resume: $(VENV) ## let a pool launch again after failed starts have stopped it (POOL=NAME)
 	@$(VENV)/python -m ops.resume $(STACK) '$(POOL)'

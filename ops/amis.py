@@ -58,7 +58,7 @@ def main() -> None:
     for image, tag in MIRRORED.items():
         if digest := newest_digest(tag):
             stack.pulumi("config", "set", "--path", f"{KEY}.aws.images.{image}", digest)
-        print(f"{image:11} {digest or f'the registry of {tag} does not answer: left as it is'}")
+        print(f"{image:11} {digest or f'the registry of {tag} does not answer: not pinned'}")
     print(f"Written to Pulumi.{name}.yaml. `make preview STACK={name}` shows what it changes.")
 
 

@@ -22,8 +22,9 @@ def settings_of(file: Path) -> ClusterSettings:
                 f"{file.name} is of a cluster on this machine, which costs nothing.\n"
                 "Allowed: STACK=NAME of one with `platform: aws`, for instance STACK=dev"
             )
-        pinned = written["aws"].get("amis") or {}
-        written["aws"]["amis"] = {**dict.fromkeys(Amis.model_fields, "ami-00000000"), **pinned}
+        aws = written.get("aws") or {}
+        pinned = {**dict.fromkeys(Amis.model_fields, "ami-00000000"), **(aws.get("amis") or {})}
+        written["aws"] = {**aws, "amis": pinned}
         return load_cluster({"name": name, **written})
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         raise StackProblem(f"{file.name} is not the file of a stack with settings") from None

@@ -48,6 +48,11 @@ class AwsCluster:
         """Whether somebody ended the controller's machine: it never comes back."""
         return self.state() in ("shutting-down", "terminated")
 
+    def await_end(self) -> None:
+        """Wait until a machine that is being ended has ended: only then does the engine see it."""
+        if self.state() == "shutting-down":
+            self._wait("instance_terminated")
+
     def address(self) -> str:
         """The controller's address for people: public if it has one, else private."""
         found = self._instance() or {}

@@ -1,6 +1,7 @@
 """`make up` of a cluster on AWS: as on this machine, but what it could cost is looked at before."""
 
 import json
+import subprocess
 from typing import Any
 
 import boto3
@@ -9,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from components.aws.parameters import parameter_name
 from config.settings import ClusterSettings
 from ops.aws_settings import settings_of
-from ops.on_aws import AwsCluster, aws_cluster
+from ops.on_aws import aws_cluster
 from ops.progress import Progress, say
 from ops.stack import Stack, StackProblem
 
@@ -30,9 +31,14 @@ def up_on_aws(stack: Stack) -> tuple[dict[str, Any], bool]:
     """
     options: list[str] = []
     if stack.resources():
-        if "controller" in stack.outputs():
-            options = _wake(aws_cluster(stack))
+        cluster = aws_cluster(stack) if "controller" in stack.outputs() else None
+        if cluster and cluster.is_gone():
+            say(f"The controller {cluster.controller} is gone: another takes its address and data.")
+            cluster.await_end()
+            options = ["--refresh"]
         refuse_to_lose_data(stack, options)
+        if cluster and not options and cluster.start():
+            say(f"The controller {cluster.controller} was stopped and starts.")
     else:
         refuse_anothers(settings_of(stack.checkout / f"Pulumi.{stack.name}.yaml"), stack.name)
     progress = Progress("up")
@@ -41,22 +47,9 @@ def up_on_aws(stack: Stack) -> tuple[dict[str, Any], bool]:
     return stack.outputs(), progress.changed
 
 
-def _wake(cluster: AwsCluster) -> list[str]:
-    """See to it that there is a controller to bring up to date; options for the engine."""
-    if cluster.is_gone():
-        say(f"The controller {cluster.controller} is gone: another takes its address and its data.")
-        return ["--refresh"]
-    if cluster.start():
-        say(f"The controller {cluster.controller} was stopped and starts.")
-    return []
-
-
 def refuse_to_lose_data(stack: Stack, options: list[str]) -> None:
     """Raise StackProblem for a change of the settings that would delete data."""
-    try:
-        planned = json.loads(stack.pulumi("preview", "--json", *options))
-    except (StackProblem, ValueError):
-        return  # what is wrong the update says better, and does nothing then
+    planned = _preview(stack, options)
     lost = {
         step["urn"].rpartition("::")[2]: DATA[kind]
         for step in planned.get("steps", ())
@@ -71,6 +64,30 @@ def refuse_to_lose_data(stack: Stack, options: list[str]) -> None:
             "To begin anew: save what you need, `make clean`, then `make up`, both with "
             f"STACK={stack.name}"
         )
+
+
+def _preview(stack: Stack, options: list[str]) -> dict[str, Any]:
+    """What an update would do. Raises StackProblem with what the program says against it."""
+    done = subprocess.run(
+        stack.command("preview", "--json", *options),
+        cwd=stack.checkout,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        planned: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        planned = {}
+    if done.returncode or not planned:
+        told = [
+            one["message"].strip()
+            for one in planned.get("diagnostics", ())
+            if one.get("severity") == "error"
+        ]
+        raise StackProblem("\n".join(told) or (done.stderr or done.stdout).strip())
+    return planned
 
 
 def refuse_anothers(settings: ClusterSettings, stack: str) -> None:

@@ -79,6 +79,8 @@ class Storage(pulumi.ComponentResource):
             tags=named(args.tags, f"{name}-home"),
             opts=guarded,
         )
+        # What guards the homes, and the only door to them, stay with homes that stay.
+        with_homes = pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect)
         access = efs.AccessPoint(
             f"{name}-home",
             file_system_id=homes.id,
@@ -89,10 +91,8 @@ class Storage(pulumi.ComponentResource):
                 ),
             ),
             tags=named(args.tags, f"{name}-home"),
-            opts=own,
+            opts=with_homes,
         )
-        # What guards the homes stays with homes that stay.
-        with_homes = pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect)
         efs.BackupPolicy(
             f"{name}-home",
             file_system_id=homes.id,

@@ -38,9 +38,13 @@ def read_gpus(driver: Path = DRIVER) -> tuple[Gpu, ...]:
     found = []
     for path in driver.glob("gpus/*/information"):
         facts = dict(_pairs(path.read_text()))
-        minor = facts["Device Minor"]
+        minor = facts.get("Device Minor", "")
+        if not minor.isdecimal():
+            continue  # the driver has not taken it, or is told not to
         instances = driver.glob(f"capabilities/gpu{minor}/mig/gi*")
-        found.append(Gpu(file=f"/dev/nvidia{minor}", id=facts["GPU UUID"], divided=any(instances)))
+        found.append(
+            Gpu(file=f"/dev/nvidia{minor}", id=facts.get("GPU UUID", "?"), divided=any(instances))
+        )
     return tuple(sorted(found, key=lambda gpu: (len(gpu.file), gpu.file)))
 
 
@@ -66,6 +70,12 @@ def refuse_missing_gpus(
     nvidia = False
     for pool, files in settings.gpu_files.items():
         path = f"cluster.pools.{pool}.gpus"
+        problems += [
+            f"{path}: {file} has no id yet: NVIDIA's driver finds it out at the GPU's first use\n"
+            "    Fix: run `nvidia-smi` once, or enable nvidia-persistenced"
+            for file in files
+            if file in here and "?" in here[file].id
+        ]
         missing = [file for file in files if not _is_there(file, here, devices)]
         nvidia = nvidia or any(file in here for file in files)
         if missing:

@@ -10,7 +10,7 @@ from config.settings.accounts import NORMAL, ROOT
 from config.settings.aws_consistency import aws_inconsistencies
 from config.settings.draft import Draft, mistake_at
 from config.settings.gpu_files import files_needed
-from config.settings.mistakes import Mistake, one_of, pick
+from config.settings.mistakes import NOT_SET, Mistake, one_of, path_text, pick
 from config.settings.part import Part
 from config.settings.pools import Pool
 from config.settings.tres import is_gpu
@@ -142,10 +142,22 @@ def _gpu_files(draft: Draft) -> Iterator[Mistake]:
         return
     shared = draft.platform == "local"
     owner: dict[str, str] = {}
+    by_default = ""
     for name, pool in sorted(draft.pools.read.items()):
-        if pool.gpus is None or pool.gpus.device_files is None:
+        if pool.gpus is None:
             continue
         location = ("pools", name, "gpus", "device_files")
+        if pool.gpus.device_files is None:
+            if shared and by_default:
+                # What one gets would change with the other's size, while its nodes run.
+                yield Mistake(
+                    path_text(location),
+                    NOT_SET,
+                    f"the files of its GPUs: pool {by_default} gets those that nobody names",
+                    "name them, for instance [/dev/nvidia1]",
+                )
+            by_default = by_default or name
+            continue
         files, count = pool.gpus.device_files, pool.gpus.count
         needed = files_needed(pool, pool.gpus, shared_machine=shared)
         if len(files) != needed:

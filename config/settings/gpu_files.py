@@ -5,6 +5,7 @@ machine all nodes share its GPUs, and no two of them may be given the same one.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from config.settings.pools import Gpus, Pool
 
@@ -19,22 +20,25 @@ def assign_gpu_files(
 ) -> dict[str, tuple[str, ...]]:
     """Device files by pool, for the pools that have GPUs; `files_needed` says for whom they are.
 
-    Where a pool names none, it gets the first of NVIDIA's that no other pool has.
+    A pool that names none gets the first of NVIDIA's that no other pool names. On one machine there
+    is one such pool at most, so that none gets others when another one grows.
     """
+    named = {
+        file
+        for pool in pools.values()
+        if shared_machine and pool.gpus
+        for file in pool.gpus.device_files or ()
+    }
     assigned = {}
-    named = {file for pool in pools.values() if pool.gpus for file in pool.gpus.device_files or ()}
-    free = _nvidias_without(named)
     for name, pool in sorted(pools.items()):
-        if pool.gpus is None:
-            continue
-        if not shared_machine:
-            free = _nvidias_without(frozenset())
-        needed = files_needed(pool, pool.gpus, shared_machine=shared_machine)
-        assigned[name] = pool.gpus.device_files or tuple(next(free) for _ in range(needed))
+        if pool.gpus:
+            needed = files_needed(pool, pool.gpus, shared_machine=shared_machine)
+            free = islice(_nvidias_without(named), needed)
+            assigned[name] = pool.gpus.device_files or tuple(free)
     return assigned
 
 
-def _nvidias_without(taken: set[str] | frozenset[str]) -> Iterator[str]:
+def _nvidias_without(taken: set[str]) -> Iterator[str]:
     index = 0
     while True:
         if (file := f"/dev/nvidia{index}") not in taken:

@@ -50,7 +50,8 @@ class Gpus(Part):
     """How many GPUs a node has."""
     device_files: Annotated[Many[DeviceFile], AfterValidator(without_duplicates)] | None = None
     """Device files, one for each GPU of a node; on one machine, whose nodes have GPUs of their own,
-    those of all `max_nodes` nodes one after the other. Not set: `/dev/nvidia0` and the following.
+    those of all `max_nodes` nodes one after the other. Not set: `/dev/nvidia0` and the following
+    that no other pool names; on one machine one pool may leave it so.
     """
 
 

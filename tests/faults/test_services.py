@@ -44,24 +44,40 @@ def test_a_restarted_service_loses_no_running_and_no_waiting_job(
 
 def _forget(cluster: RunningCluster, job: str) -> None:
     """Have the job's node know nothing of it, as if slurmctld had not sent it any more."""
-    node = cluster.node_containers()[cluster.job(job)["nodes"]]
+    found = cluster.job(job)
+    node = cluster.node_containers()[found["nodes"]]
     script = (
         "for process in /proc/[0-9]*; do "
         # Not a pattern that its own text in this shell's command line has, too.
-        f"if grep -q 'slurmstepd: [[]{job}.batch' $process/cmdline; "
+        f"if grep -q 'slurmstepd: [[]{found['job_id']}.batch' $process/cmdline; "
         "then kill -9 ${process#/proc/}; fi; done 2> /dev/null; true"
     )
     docker("exec", node, "sh", "-c", script)
 
 
-def test_a_job_whose_start_was_lost_with_slurmctld_begins_again(cluster: RunningCluster) -> None:
-    lost, other = _running_job(cluster, 8), _running_job(cluster, 30)
-    _forget(cluster, lost)
+def test_jobs_whose_start_was_lost_with_slurmctld_begin_again_and_no_others(
+    cluster: RunningCluster,
+) -> None:
+    other = _running_job(cluster, 40)
+    array = cluster.submit(
+        "ada",
+        "echo run ${SLURM_RESTART_COUNT:-0} >> task-$SLURM_ARRAY_TASK_ID; sleep 40",
+        "--array=1-2",
+        "--output=task-%a.out",
+        "--open-mode=append",
+    )
+    both = "cat task-1 task-2 || true"
+    await_value("both tasks", lambda: len(cluster.run("ada", both).splitlines()) == 2, 60)
+    _forget(cluster, f"{array}_2")
     docker("restart", "--time", "5", cluster.container("slurmctld"))
-    await_value("the job to begin again", lambda: _runs(cluster, lost)[1:], 60)
-    cluster.finish(lost)
-    cluster.finish(other)
-    assert (_runs(cluster, lost), _runs(cluster, other)) == (["run 0", "run 1"], ["run 0"])
+    await_value(
+        "the task to begin again",
+        lambda: cluster.run("ada", "cat task-2").splitlines()[1:],
+        90,
+    )
+    assert cluster.run("ada", "cat task-1").splitlines() == ["run 0"]
+    assert _runs(cluster, other) == ["run 0"]
+    cluster.run("ada", "scancel --me; rm task-1 task-2")
 
 
 def test_records_of_jobs_that_ended_while_the_database_was_away_arrive(

@@ -5,11 +5,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
 
+import ops.logs
 import ops.status
 from components.aws import end_nodes
 from ops.on_aws import AwsCluster, in_service, must_run
@@ -124,6 +125,24 @@ def test_the_status_of_a_stopped_cluster_says_how_to_start_it(status: Here) -> N
     assert "is stopped; its data is kept. Bring it back: make up STACK=dev" in ops.status.report(
         "dev"
     )
+
+
+def test_logs_are_those_of_a_service_on_the_controller() -> None:
+    asked: list[str] = []
+
+    def answer(script: str) -> str:
+        asked.append(script)
+        return "hpc-dev-slurmctld-1\nhpc-stack-agent" if "docker ps" in script else "a line"
+
+    here = cast(AwsCluster, SimpleNamespace(name="dev", run=answer))
+    for service, container in (
+        ("slurmctld", "hpc-dev-slurmctld-1"),
+        ("host-agent", "hpc-stack-agent"),
+    ):
+        assert ops.logs.on_aws(here, service, "10m") == "a line"
+        assert f"docker logs --timestamps --since 10m {container} " in asked[-1]
+    with pytest.raises(StackProblem, match="Allowed: host-agent, slurmctld"):
+        ops.logs.on_aws(here, "slurmdbd; reboot", "10m")
 
 
 def test_a_controller_that_ec2_has_forgotten_is_gone(cluster: AwsCluster) -> None:

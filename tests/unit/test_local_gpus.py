@@ -108,6 +108,20 @@ def test_a_divided_gpu_is_refused(driver: Path) -> None:
     assert "nvidia-smi -mig 0" in told
 
 
+def test_a_gpu_that_nobody_has_used_yet_has_no_id(driver: Path) -> None:
+    file = driver / "gpus" / "0000:ca:00.0" / "information"
+    file.write_text(INFORMATION.format(id="GPU-????????-????", bus="ca", minor=0))
+    told = refusal(cluster(), read_gpus(driver))
+    assert "/dev/nvidia0 has no id yet" in told
+    assert "run `nvidia-smi` once" in told
+
+
+def test_a_gpu_that_the_driver_has_not_taken_is_none(driver: Path) -> None:
+    file = driver / "gpus" / "0000:ca:00.0" / "information"
+    file.write_text("Model: \t\t NVIDIA L4\nGPU Excluded:\t Yes\n")
+    assert [gpu.file for gpu in read_gpus(driver)] == ["/dev/nvidia1"]
+
+
 def test_devices_of_others_need_only_be_there(tmp_path: Path) -> None:
     (tmp_path / "accel0").touch()
     refuse_missing_gpus(cluster(files=["/dev/accel0"]), (), ("runc",), tmp_path)

@@ -28,6 +28,7 @@ def _would_run(*words: str) -> str:
         (("clean",), "ops.down local --data"),
         (("status",), "ops.status local"),
         (("preview",), "ops.preview local"),
+        (("logs", "SERVICE=slurmctld", "SINCE=10m"), "ops.logs local 'slurmctld' '10m'"),
         (("bench", "BENCH=rounds ec2"), "tests.bench rounds ec2"),
         (("resume", "POOL=gpu", "STACK=class"), "ops.resume class 'gpu'"),
     ],

@@ -183,20 +183,22 @@ def test_gpus_of_nodes_are_those_whose_files_are_named() -> None:
 
 
 def test_each_node_on_one_machine_has_gpus_of_its_own() -> None:
-    pools = {"gpu": pool(max_nodes=2, gpus=GPU), "test": pool(max_nodes=1, gpus=GPU)}
+    named = {**GPU, "device_files": ["/dev/nvidia0", "/dev/nvidia5"]}
+    pools = {"gpu": pool(max_nodes=2, gpus=GPU), "test": pool(max_nodes=1, gpus=named)}
     lines = [(line["NodeName"], line["File"]) for line in parse(gres_conf(cluster(pools=pools)))]
     assert lines == [
-        ("gpu-1", "/dev/nvidia0"),
         ("gpu-1", "/dev/nvidia1"),
-        ("gpu-2", "/dev/nvidia2"),
+        ("gpu-1", "/dev/nvidia2"),
         ("gpu-2", "/dev/nvidia3"),
-        ("test-1", "/dev/nvidia4"),
+        ("gpu-2", "/dev/nvidia4"),
+        ("test-1", "/dev/nvidia0"),
         ("test-1", "/dev/nvidia5"),
     ]
 
 
 def test_gpus_are_accounted_by_type() -> None:
-    pools = {"b": pool(gpus=GPU), "a": pool(gpus={"type": "h100", "count": 1}), "c": pool()}
+    h100 = {"type": "h100", "count": 1, "device_files": ["/dev/nvidia0"]}
+    pools = {"b": pool(gpus=GPU), "a": pool(max_nodes=1, gpus=h100), "c": pool()}
     conf = top_level(slurm_conf(cluster(pools=pools), SITE))
     assert conf["GresTypes"] == "gpu"
     assert conf["AccountingStorageTRES"] == "gres/gpu,gres/gpu:a100,gres/gpu:h100"

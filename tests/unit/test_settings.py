@@ -73,13 +73,11 @@ def test_on_one_machine_no_two_nodes_have_the_same_gpu() -> None:
     pools = {
         "a": pool(max_nodes=2, gpus=gpus),
         "b": pool(max_nodes=1, gpus={**gpus, "device_files": ["/dev/nvidia1", "/dev/x"]}),
-        "c": pool(max_nodes=1, gpus=gpus),
         "d": pool(),
     }
     assert load_cluster(settings(pools=pools)).gpu_files == {
         "a": ("/dev/nvidia0", "/dev/nvidia2", "/dev/nvidia3", "/dev/nvidia4"),
         "b": ("/dev/nvidia1", "/dev/x"),
-        "c": ("/dev/nvidia5", "/dev/nvidia6"),
     }
 
 

@@ -124,6 +124,13 @@ BAD: dict[str, Case] = {
         "16 files: one for each GPU of a node (count is 2) for each of max_nodes, which is 8",
         "list as many files",
     ),
+    "two pools that leave it open which GPUs are theirs": (
+        settings(pools={"a": pool(gpus=GPU), "b": pool(gpus=GPU)}),
+        "cluster.pools.b.gpus.device_files",
+        "(not set)",
+        "the files of its GPUs: pool a gets those that nobody names",
+        "name them",
+    ),
     "a GPU that another pool has": (
         settings(
             pools={

@@ -11,7 +11,7 @@ from config.settings.tres import parse_tres
 from config.settings.vocabulary import cluster_schema
 
 SECONDS = st.integers(1, 3600)
-NAMES = st.from_regex(r"[a-z]{1,8}x", fullmatch=True)  # the x keeps clear of reserved names
+NAMES = st.from_regex(r"[a-z]{1,7}qx", fullmatch=True)  # the end keeps clear of reserved names
 TRES = st.dictionaries(
     st.sampled_from(["cpu", "mem", "node", "billing", "energy"]), st.integers(0, 10**9), min_size=1
 )
@@ -46,9 +46,13 @@ QOS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 def valid_settings(draw: st.DrawFn) -> dict[str, Any]:
     accounts = draw(st.dictionaries(NAMES, ACCOUNTS, min_size=1, max_size=4))
     names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    pools = draw(st.dictionaries(NAMES, POOLS, min_size=1, max_size=3))
+    # More pools with GPUs on one machine would have to say which.
+    for name in [name for name, pool in pools.items() if "gpus" in pool][1:]:
+        del pools[name]["gpus"]
     return {
         "name": draw(NAMES),
-        "pools": draw(st.dictionaries(NAMES, POOLS, min_size=1, max_size=3)),
+        "pools": pools,
         "accounts": accounts,
         "qos": draw(st.dictionaries(NAMES, QOS, max_size=3)),
         "users": {
