@@ -88,10 +88,12 @@ def test_settings_that_would_delete_data_are_refused_and_change_nothing(
 
 def test_a_second_zone_loses_nothing(stack: Stack, rehearsed: RehearsedStack) -> None:
     volume = rehearsed.resource("dev-data", "Volume")["id"]
-    configure(rehearsed, zones=["eu-central-1a", "eu-central-1b"])
+    before = configure(rehearsed, zones=["eu-central-1a", "eu-central-1b"])
     up(stack)
     assert rehearsed.resource("dev-data", "Volume")["id"] == volume
     assert rehearsed.resource("dev-home-eu-central-1b", "MountTarget")
+    # It goes again with the next change: moto cannot end an endpoint that got another table later.
+    rehearsed.configure(aws=before)
 
 
 def test_who_may_come_from_outside_is_told_where_to(
