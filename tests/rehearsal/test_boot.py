@@ -164,7 +164,9 @@ def test_a_cluster_that_was_stopped_comes_back_with_its_queue(
     before = cluster.controller.instance
     down(cluster.here())
     await_value("nodes have ended", lambda: list(cluster.player.machines) == [before], 60)
-    assert cluster.controller.try_run("true").returncode != 0
+    await_value(
+        "the controller is off", lambda: cluster.controller.try_run("true").returncode != 0, 120
+    )
     up(cluster.here())
     cluster.ada("touch on")
     cluster.await_state(running, "COMPLETED", 180)

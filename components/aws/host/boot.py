@@ -62,6 +62,7 @@ WantedBy=multi-user.target
 FOR_JOBS = f"""\
 [Unit]
 Description=Credentials of the jobs' role, for jobs
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={SCRIPT} jobs-role
