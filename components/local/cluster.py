@@ -51,15 +51,12 @@ class LocalCluster(pulumi.ComponentResource):
         settings = args.settings
         project = project_name(settings.name)
         tag = content_tag(settings.software)
+        given = {file for files in settings.gpu_files.values() for file in files}
         site = Site(
             images=images.references(tag),
             cgroup=args.engine.cgroup,
             memory_mb=args.engine.memory_mb,
-            gpu_ids={
-                gpu.file: gpu.id
-                for gpu in args.gpus
-                if any(gpu.file in files for files in settings.gpu_files.values())
-            },
+            gpu_ids={gpu.file: gpu.id for gpu in args.gpus if gpu.file in given},
         )
 
         built = images.build(f"{name}-images", tag=tag, software=settings.software, parent=self)

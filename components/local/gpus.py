@@ -70,22 +70,23 @@ def refuse_missing_gpus(
     nvidia = False
     for pool, files in settings.gpu_files.items():
         path = f"cluster.pools.{pool}.gpus"
+        own = [here[file] for file in files if file in here]
+        nvidia = nvidia or bool(own)
         problems += [
-            f"{path}: {file} has no id yet: NVIDIA's driver finds it out at the GPU's first use\n"
-            "    Fix: run `nvidia-smi` once, or enable nvidia-persistenced"
-            for file in files
-            if file in here and "?" in here[file].id
+            f"{path}: {gpu.file} has no id yet: NVIDIA's driver finds it out at the GPU's first "
+            "use\n    Fix: run `nvidia-smi` once, or enable nvidia-persistenced"
+            for gpu in own
+            if "?" in gpu.id
         ]
         missing = [file for file in files if not _is_there(file, here, devices)]
-        nvidia = nvidia or any(file in here for file in files)
         if missing:
             problems.append(_missing(settings, pool, missing, here))
         problems += [
-            f"{path}: {file} is divided into MIG instances\n"
+            f"{path}: {gpu.file} is divided into MIG instances\n"
             "    Allowed: whole GPUs. Fix: `nvidia-smi mig -dci && nvidia-smi mig -dgi && "
             "nvidia-smi -mig 0`, or leave it out by device_files"
-            for file in files
-            if file in here and here[file].divided
+            for gpu in own
+            if gpu.divided
         ]
     if nvidia and "nvidia" not in runtimes and not shutil.which(RUNTIME_HOOK):
         problems.append(

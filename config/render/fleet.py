@@ -4,6 +4,7 @@ The node manager (images/node-manager/node_manager/fleet.py) reads it; tests hol
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from config.catalogue import catalogue
@@ -18,6 +19,7 @@ NAMES_PREFIX = "names/"
 
 def fleet_json(settings: ClusterSettings, site: Site) -> str:
     """The file's text."""
+    gpu_files = settings.gpu_files
     document: dict[str, Any] = {
         "version": 1,
         "cluster": settings.name,
@@ -33,7 +35,10 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
             "brake_after": settings.limits.failed_starts,
         },
         "time_zone": settings.time_zone,
-        "pools": [_pool(settings, name, site.aws) for name in sorted(settings.pools)],
+        "pools": [
+            _pool(name, pool, gpu_files.get(name, ()), site.aws)
+            for name, pool in sorted(settings.pools.items())
+        ],
     }
     if site.aws:
         document["ec2"] = _ec2(settings, site.aws)
@@ -85,10 +90,8 @@ def _launch(pool: Pool, launch: LaunchSite) -> dict[str, Any]:
     }
 
 
-def _pool(settings: ClusterSettings, name: str, aws: AwsSite | None) -> dict[str, Any]:
-    pool = settings.pools[name]
+def _pool(name: str, pool: Pool, gpu_files: Sequence[str], aws: AwsSite | None) -> dict[str, Any]:
     gpus, spot = pool.gpus, pool.spot_settings
-    files = settings.gpu_files.get(name, ())
     spot_price = spot.price_per_hour if spot else None
     return {
         "name": name,
@@ -96,7 +99,7 @@ def _pool(settings: ClusterSettings, name: str, aws: AwsSite | None) -> dict[str
         "max_nodes": pool.max_nodes,
         "cpus": pool.cpus,
         "memory_mb": pool.memory_mb,
-        "gpus": gpus and {"type": gpus.type, "count": gpus.count, "device_files": list(files)},
+        "gpus": gpus and {"type": gpus.type, "count": gpus.count, "device_files": list(gpu_files)},
         "warm_nodes": pool.warm_nodes,
         "schedule": [_window(window) for window in pool.schedule],
         "price_per_hour": {

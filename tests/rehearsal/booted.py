@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,7 @@ class BootedCluster:
 
     def here(self) -> Stack:
         """The stack as our commands open it, in the rehearsed account."""
-        surroundings = {**self.stack.environment(), "HPC_STACK_REHEARSAL_BUILDS": "1"}
-        return replace(self.stack.stack, environment=surroundings)
+        return self.stack.here(HPC_STACK_REHEARSAL_BUILDS="1")
 
     @property
     def controller(self) -> Machine:

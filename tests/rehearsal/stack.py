@@ -5,7 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -70,6 +70,10 @@ class RehearsedStack:
         """The engine's, with the stand-in for its AWS plugin, in the rehearsed account."""
         path = f"{PLUGINS}:{self.stack.environment['PATH']}"
         return {**self.stack.environment, **self.account.environment(), "PATH": path}
+
+    def here(self, **variables: str) -> Stack:
+        """The stack as our commands open it, in the rehearsed account."""
+        return replace(self.stack, environment={**self.environment(), **variables})
 
     def run(self, *arguments: str, **variables: str) -> Done:
         """Run the CLI, whatever comes of it."""

@@ -1,8 +1,6 @@
 """`make up`, `down`, `status` and `clean` of a cluster on AWS, on a stack that the engine made."""
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +31,7 @@ def rehearsed(
 @pytest.fixture
 def stack(rehearsed: RehearsedStack) -> Stack:
     """As our commands open it, in the rehearsed account."""
-    return replace(rehearsed.stack, environment={**os.environ, **rehearsed.environment()})
+    return rehearsed.here()
 
 
 def configure(rehearsed: RehearsedStack, **changes: Any) -> dict[str, Any]:
@@ -126,9 +124,8 @@ def test_a_cluster_of_somebody_elses_state_is_not_touched(
     stack: Stack, rehearsed: RehearsedStack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = rehearse("dev", rehearsed.account, tmp_path_factory.mktemp("colleague"))
-    environment = {**os.environ, **other.environment()}
     with pytest.raises(StackProblem, match="The account has a cluster dev in eu-central-1 already"):
-        up(replace(other.stack, environment=environment))
+        up(other.here())
     assert other.resources() == []
 
 

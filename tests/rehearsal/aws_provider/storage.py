@@ -201,28 +201,29 @@ def _update_door(aws: Aws, name: str, old: Values, new: Values) -> Values:
     return {}
 
 
-def _create_files_policy(aws: Aws, inputs: Values) -> tuple[str, Values]:
-    aws.store.put(f"efs-policy/{inputs['fileSystemId']}", inputs["policy"])
-    return inputs["fileSystemId"], {}
+def _of_the_homes(token: str, what: str, place: str) -> Kind:
+    """Something that moto has not of a file system, by whose id it is known; kept as declared."""
 
+    def keep(aws: Aws, name: str, inputs: Values) -> None:
+        aws.store.put(f"{place}/{name}", inputs[what])
 
-def _update_files_policy(aws: Aws, name: str, old: Values, new: Values) -> Values:
-    aws.store.put(f"efs-policy/{name}", new["policy"])
-    return {}
+    def create(aws: Aws, inputs: Values) -> tuple[str, Values]:
+        keep(aws, inputs["fileSystemId"], inputs)
+        return inputs["fileSystemId"], {}
 
+    def update(aws: Aws, name: str, old: Values, new: Values) -> Values:
+        keep(aws, name, new)
+        return {}
 
-def _set_backups(aws: Aws, name: str, inputs: Values) -> None:
-    aws.store.put(f"efs-backups/{name}", inputs["backupPolicy"]["status"])
-
-
-def _create_backups(aws: Aws, inputs: Values) -> tuple[str, Values]:
-    _set_backups(aws, inputs["fileSystemId"], inputs)
-    return inputs["fileSystemId"], {}
-
-
-def _update_backups(aws: Aws, name: str, old: Values, new: Values) -> Values:
-    _set_backups(aws, name, new)
-    return {}
+    return Kind(
+        token=token,
+        required=("fileSystemId", what),
+        replaces=("fileSystemId",),
+        create=create,
+        update=update,
+        delete=lambda aws, name, inputs: aws.store.drop(f"{place}/{name}"),
+        read=lambda aws, name, inputs: {} if aws.store.get(f"{place}/{name}") is not None else None,
+    )
 
 
 # --- SSM -----------------------------------------------------------------------------------------
@@ -370,28 +371,8 @@ KINDS = (
             {} if _exists(aws.efs.describe_mount_targets, MountTargetId=name) else None
         ),
     ),
-    Kind(
-        token="aws:efs/fileSystemPolicy:FileSystemPolicy",
-        required=("fileSystemId", "policy"),
-        replaces=("fileSystemId",),
-        create=_create_files_policy,
-        update=_update_files_policy,
-        delete=lambda aws, name, inputs: aws.store.drop(f"efs-policy/{name}"),
-        read=lambda aws, name, inputs: (
-            {} if aws.store.get(f"efs-policy/{name}") is not None else None
-        ),
-    ),
-    Kind(
-        token="aws:efs/backupPolicy:BackupPolicy",
-        required=("fileSystemId", "backupPolicy"),
-        replaces=("fileSystemId",),
-        create=_create_backups,
-        update=_update_backups,
-        delete=lambda aws, name, inputs: aws.store.drop(f"efs-backups/{name}"),
-        read=lambda aws, name, inputs: (
-            {} if aws.store.get(f"efs-backups/{name}") is not None else None
-        ),
-    ),
+    _of_the_homes("aws:efs/fileSystemPolicy:FileSystemPolicy", "policy", "efs-policy"),
+    _of_the_homes("aws:efs/backupPolicy:BackupPolicy", "backupPolicy", "efs-backups"),
     Kind(
         token="aws:ssm/parameter:Parameter",
         required=("name", "type", "value"),
