@@ -11,8 +11,13 @@ SERVICE :=
 SINCE :=
 # Families of benchmarks, for instance "rounds ec2"; empty: all.
 BENCH :=
+# Which secret: alert_webhook_url, alert_email_password, alert_heartbeat_url.
+NAME :=
+# How far a report goes back (90m, 24h, 7d), and the file to write.
+RANGE := 24h
+OUT := report.html
 
-.PHONY: help up down clean status shell ports logs resume preview cost amis test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell ports logs report secret resume preview cost amis test test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -37,6 +42,12 @@ status: $(VENV) ## services, nodes, queue and addresses in one screen
 
 logs: $(VENV) ## what a service or a node has said (SERVICE=slurmctld SINCE=10m)
 	@$(VENV)/python -m ops.logs $(STACK) '$(SERVICE)' '$(SINCE)'
+
+report: $(VENV) ## how the cluster does, as one page to look at and to mail (RANGE=7d OUT=report.html)
+	@$(VENV)/python -m ops.report $(STACK) --range '$(RANGE)' --out '$(OUT)'
+
+secret: $(VENV) ## keep what a receiver of alerts needs and is secret (NAME=alert_webhook_url)
+	@$(VENV)/python -m ops.secret $(STACK) '$(NAME)'
 
 resume: $(VENV) ## let a pool launch again after failed starts have stopped it (POOL=NAME)
 	@$(VENV)/python -m ops.resume $(STACK) '$(POOL)'
@@ -74,4 +85,5 @@ bench: ## the benchmarks, one line a figure (BENCH="rounds ec2": only these)
 
 docs: $(VENV) ## write the generated pages in docs/
 	@$(VENV)/python -m config.reference
+	@$(VENV)/python -m config.runbook
 	@$(VENV)/python -m components.aws.reachability

@@ -1,7 +1,9 @@
 """The cluster's secrets: made once, kept encrypted in Pulumi's state, nowhere else on disk."""
 
 import hashlib
-from collections.abc import Iterable
+import hmac
+import json
+from collections.abc import Iterable, Mapping
 
 import pulumi
 from pulumi_command.local import Command, Logging
@@ -30,6 +32,20 @@ def make_secrets(
         )
         for secret in names
     }
+
+
+def seal(key: pulumi.Output[str], texts: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """A public word that is another one for other texts, and that tells nothing of them.
+
+    By a random key, since what people think of can be guessed.
+    """
+
+    def sealed(secret: str, known: dict[str, str]) -> str:
+        message = json.dumps(known, sort_keys=True).encode()
+        return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:12]
+
+    both = pulumi.Output.all(key=key, texts=pulumi.Output.all(**texts))
+    return pulumi.Output.unsecret(both.apply(lambda it: sealed(it["key"], it["texts"])))
 
 
 def fingerprint(secret: pulumi.Output[str]) -> pulumi.Output[str]:

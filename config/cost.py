@@ -153,8 +153,8 @@ def _not_in_it(aws: Aws, price: Prices) -> Iterator[str]:
     yield f"homes (EFS) {price.efs_gb_month:g} a GB-month and each GB {moved}"
     yield f"buckets (S3) {price.s3_gb_month:g} and images (ECR) {price.ecr_gb_month:g} a GB-month"
     yield f"nodes' root disks {price.ebs_gp3_gb_month:g} a GB-month"
-    if aws.network.existing is None:
-        yield f"flow logs {price.cloudwatch_logs_gb:g} a GB taken in"
+    logs = "services' logs" if aws.network.existing else "flow logs and services' logs"
+    yield f"{logs} {price.cloudwatch_logs_gb:g} a GB taken in"
     yield f"traffic out {price.internet_egress_gb:g} a GB"
     if len(aws.zones) > 1:
         yield f"between zones {price.cross_zone_gb:g} a GB each way"

@@ -10,10 +10,12 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
 from config.settings import ClusterSettings, Mistake, SettingsError, load_cluster
+from config.settings.alerting import SECRETS as ALERT_SECRETS
 from config.settings.mistakes import HIDDEN, ROOT_PATH, nearest
 
 NAMESPACE = "hpc-stack"
 KEY = f"{NAMESPACE}:{ROOT_PATH}"
+_SECRET_KEYS = tuple(f"{NAMESPACE}:{name}" for name in ALERT_SECRETS)
 
 
 def load_settings() -> ClusterSettings:
@@ -32,6 +34,22 @@ def load_settings() -> ClusterSettings:
     if unknown:
         raise pulumi.RunError(str(SettingsError(unknown)))
     return settings
+
+
+def load_alert_secrets(settings: ClusterSettings) -> dict[str, pulumi.Output[str]]:
+    """What receivers of alerts need and is secret, by name: keys of their own, beside the settings.
+
+    Raises pulumi.RunError where one is missing or is not kept as a secret.
+    """
+    config, found = pulumi.Config(NAMESPACE), {}
+    for name in settings.monitoring.alerts.secrets:
+        if not (config.get(name) and is_config_secret(f"{NAMESPACE}:{name}")):
+            fix = f"make secret NAME={name} STACK={pulumi.get_stack()}"
+            allowed = "a secret, which a receiver in monitoring.alerts needs"
+            mistake = Mistake(f"{NAMESPACE}:{name}", "(not set as a secret)", allowed, fix)
+            raise pulumi.RunError(str(SettingsError([mistake])))
+        found[name] = config.require_secret(name)
+    return found
 
 
 def settings_from(text: str | None, stack: str) -> ClusterSettings:
@@ -65,7 +83,7 @@ def unknown_keys(keys: Iterable[str]) -> list[Mistake]:
         namespace, _, name = key.partition(":")
         # A misspelt namespace, too, would be ignored in silence.
         ours = re.sub(r"[^a-z]", "", namespace.lower()) == NAMESPACE.replace("-", "")
-        if ours and key != KEY:
+        if ours and key not in (KEY, *_SECRET_KEYS):
             near = nearest(name, [ROOT_PATH])
             fix = f"did you mean {KEY}?" if near else f"remove it; settings are below {KEY}"
             mistakes.append(Mistake(key, HIDDEN, f"the key {KEY}", fix))

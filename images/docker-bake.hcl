@@ -6,7 +6,7 @@ variable "PREFIX" { default = "hpc-stack" }
 variable "SOFTWARE" { default = "" }
 
 group "default" {
-  targets = ["slurmctld", "slurmdbd", "slurmrestd", "login", "slurmd", "configurator", "node-manager"]
+  targets = ["slurmctld", "slurmdbd", "slurmrestd", "login", "slurmd", "configurator", "node-manager", "job-exporter"]
 }
 
 target "slurm" {
@@ -36,7 +36,7 @@ target "slurmrestd" {
 target "login" {
   inherits = ["slurm"]
   target   = "login"
-  contexts = { examples = "examples" }
+  contexts = { examples = "examples", job-accounting = "images/job-accounting" }
   tags     = ["${PREFIX}/login:${TAG}"]
 }
 
@@ -71,6 +71,13 @@ target "configurator" {
   dockerfile = "Dockerfile"
   contexts   = { slurm-client = "target:slurm-client" }
   tags       = ["${PREFIX}/configurator:${TAG}"]
+}
+
+target "job-exporter" {
+  context    = "images/job-exporter"
+  dockerfile = "Dockerfile"
+  contexts   = { slurm-client = "target:slurm-client", job-accounting = "images/job-accounting" }
+  tags       = ["${PREFIX}/job-exporter:${TAG}"]
 }
 
 // Not part of the group: only the controller's host on EC2 runs it.

@@ -12,7 +12,7 @@ import sys
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.aws.images import MIRRORED
+from components.aws.images import MIRRORED, digest_setting
 from ops.aws_settings import KEY, region_of
 from ops.environment import CHECKOUT
 from ops.image_digests import newest_digest
@@ -57,7 +57,9 @@ def main() -> None:
         print(f"{key:11} {ami}")
     for image, tag in MIRRORED.items():
         if digest := newest_digest(tag):
-            stack.pulumi("config", "set", "--path", f"{KEY}.aws.images.{image}", digest)
+            stack.pulumi(
+                "config", "set", "--path", f"{KEY}.aws.images.{digest_setting(image)}", digest
+            )
         print(f"{image:11} {digest or f'the registry of {tag} does not answer: not pinned'}")
     print(f"Written to Pulumi.{name}.yaml. `make preview STACK={name}` shows what it changes.")
 

@@ -22,6 +22,8 @@ TYPED = (
     "images/node-manager",
     "images/configurator",
     "images/host-agent",
+    "images/job-accounting",
+    "images/job-exporter",
     "images/slurm/files/slurmd/usr/lib/hpc-stack",
     "examples/checkpoint",
     "examples/gpu",
@@ -61,6 +63,7 @@ def checks(files: Iterable[Path]) -> Iterator[Check]:
     yield Check(name="shellcheck", command=(_tool("shellcheck"), *scripts))
     yield Check(name="hadolint", command=(_tool("hadolint"), "--no-color", *ignored, *dockerfiles))
     yield Check(name="generated pages", command=(*python, "config.reference", "--check"))
+    yield Check(name="runbook", command=(*python, "config.runbook", "--check"))
 
 
 def project_files() -> list[Path]:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 import time
 
+from config.render.compose_monitoring import published_ports
 from ops.aws_settings import settings_of
 from ops.on_aws import aws_cluster, must_run
 from ops.progress import say
 from ops.stack import StackProblem, open_stack, run_command
+from ops.status import addresses
 
 DOCUMENT = "AWS-StartPortForwardingSession"
 
@@ -18,9 +20,9 @@ def main() -> None:
     if stack.platform != "aws":
         raise StackProblem(f"The ports of {stack.name} are this machine's own: make status")
     cluster = aws_cluster(stack)
-    ports = settings_of(stack.checkout / f"Pulumi.{stack.name}.yaml").ports
+    settings = settings_of(stack.checkout / f"Pulumi.{stack.name}.yaml")
     must_run(cluster)
-    wanted = {"ssh": ports.ssh, "REST": ports.rest}
+    wanted = published_ports(settings, grafana=True)
     forwarders = [
         subprocess.Popen(
             cluster.session_words(DOCUMENT, portNumber=str(port), localPortNumber=str(port)),
@@ -29,7 +31,7 @@ def main() -> None:
         for port in wanted.values()
     ]
     outputs = stack.outputs()
-    say(f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}\nCtrl-C ends it.")
+    say("\n".join([*addresses(outputs), "Ctrl-C ends it."]))
     try:
         while all(process.poll() is None for process in forwarders):
             time.sleep(0.2)

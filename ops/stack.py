@@ -22,6 +22,8 @@ from ops.environment import (
 )
 
 PROJECT = "hpc-stack"
+PAGES = ("grafana", "prometheus", "alertmanager")
+"""Stack outputs with addresses for a browser, where the cluster has them."""
 Event = dict[str, Any]
 
 

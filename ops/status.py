@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from ops.containers import Container, containers, login_container
 from ops.on_aws import aws_cluster, in_service
-from ops.stack import Stack, StackProblem, open_stack, run_command
+from ops.stack import PAGES, Stack, StackProblem, open_stack, run_command
 
 _MARK = "-- next --"
 _REPORT = """
@@ -34,7 +36,7 @@ def report(stack_name: str) -> str:
         ("Partitions, nodes and queue", _inside(login_container(cluster), _REPORT)),
         ("Node manager", _node_manager(services) + _nodes(found)),
         ("How jobs are confined", _confinement()),
-        ("Addresses", f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}"),
+        ("Addresses", "\n".join(addresses(outputs))),
     ]
     return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in sections)
 
@@ -69,10 +71,16 @@ def _report_on_aws(stack: Stack) -> str:
         ("Nodes on EC2", " ".join(cluster.nodes()) or "none; they come with jobs"),
         (
             f"Addresses, with `make ports STACK={stack.name}`",
-            f"ssh   {outputs['ssh']}\nREST  {outputs['rest']}",
+            "\n".join(addresses(outputs)),
         ),
     ]
     return "\n\n".join(f"{title}\n{_indented(text)}" for title, text in sections)
+
+
+def addresses(outputs: Mapping[str, Any]) -> list[str]:
+    """A line for each way in."""
+    pages = [f"{name:12}  {outputs[name]}" for name in PAGES if name in outputs]
+    return [f"{'ssh':12}  {outputs['ssh']}", f"{'REST':12}  {outputs['rest']}", *pages]
 
 
 def _services(services: list[Container]) -> str:

@@ -7,11 +7,8 @@ from typing import Any
 from ops.containers import containers, image_exists, users
 from ops.first_job import FirstJob, run_first_job
 from ops.progress import Progress, say
-from ops.stack import Stack, StackProblem, open_stack, run_command
+from ops.stack import PAGES, Stack, StackProblem, open_stack, run_command
 from ops.up_on_aws import up_on_aws, way_in
-
-SERVICES = 6
-"""Services that always run; the configurator may have ended, when the engine was restarted."""
 
 
 def up(stack: Stack) -> None:
@@ -52,7 +49,7 @@ def repairs(stack: Stack) -> list[str]:
     ]
     parts = {
         "images": all(image_exists(image) for image in outputs["images"]),
-        "services": len(running) >= SERVICES,
+        "services": {c.service for c in running} >= set(outputs.get("services", ())),
     }
     lost = [stack.urn(cluster, part) for part, is_there in parts.items() if not is_there]
     return [urn for urn in lost if urn in stack.resources()] if lost else []
@@ -82,6 +79,8 @@ def summary(
         f"  make down{option:16} stop it and keep the data",
         f"  ssh   {outputs['ssh']}  (with a key in the settings)",
         f"  REST  {outputs['rest']}",
+        *(f"  {name:12} {outputs[name]}" for name in PAGES if name in outputs),
+        f"  make report{option:14} how the cluster does, as a page to look at and to mail",
         f"  Settings: Pulumi.{stack}.yaml, all keys in docs/configuration.md; then `make up`.",
     ]
     return "\n".join(lines)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws
+from pulumi_aws import cloudwatch
 from pulumi_command.local import Command, Logging
 
 from components.aws.account import Account
@@ -17,23 +19,27 @@ from components.aws.identity import Identities, IdentityArgs
 from components.aws.images import (
     AGENT,
     CONTROLLER_IMAGES,
-    NODE_IMAGE,
     REPOSITORIES,
     Images,
     ImagesArgs,
     architecture_of,
+    needed_images,
+    node_images,
     registry_of,
 )
 from components.aws.parameters import Parameters, ParametersArgs
 from components.aws.place import Place, make_place, route_through_controller
+from components.aws.policies.facts import GPU_EXPORTER, NODE_IMAGE, services_log_group
 from components.aws.registry import Registry, RegistryArgs
 from components.aws.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.aws.storage import Storage, StorageArgs
 from components.aws.tags import cluster_tags
 from components.aws.user_data import controller_user_data, encoded, node_user_data
-from components.random_secrets import make_secrets
+from components.known_pages import known_pages
+from components.random_secrets import make_secrets, seal
 from config.catalogue import catalogue
 from config.render.compose import SECRETS
+from config.render.compose_monitoring import pages
 from config.settings import ClusterSettings, Pool
 from config.settings.aws_consistency import ami_key
 
@@ -45,6 +51,8 @@ class AwsClusterArgs:
     """What a cluster on AWS is made from."""
 
     settings: ClusterSettings
+    alert_secrets: Mapping[str, pulumi.Input[str]]
+    """What receivers of alerts need and is secret, by name."""
     account: Account
     project: str
     stack: str
@@ -63,7 +71,11 @@ class AwsCluster(pulumi.ComponentResource):
     """The container in which a shell on the login node is opened."""
     images: pulumi.Output[list[str]]
     """References of the images that the cluster runs."""
-    only_here: Mapping[str, pulumi.Output[str]]
+    pages: Mapping[str, pulumi.Output[str]]
+    """Addresses that a browser opens where the ports are forwarded, by the service's name."""
+    grafana_password: pulumi.Output[str]
+    """Of Grafana's user admin, a secret."""
+    only_here: Mapping[str, pulumi.Output[Any]]
     """`controller`, the id of its instance; `data_bucket`, the bucket for jobs' data."""
 
     def __init__(
@@ -106,6 +118,13 @@ class AwsCluster(pulumi.ComponentResource):
         self._storage = self._make_storage(place)
         self._data = self._bucket("jobs", {})
         self._system = self._bucket("system", system_bucket_expiry(aws.storage.dump_days))
+        self._logs = cloudwatch.LogGroup(
+            f"{name}-services-logs",
+            name=services_log_group(name),
+            retention_in_days=aws.controller.log_days,
+            tags=self._tags,
+            opts=self._own,
+        )
         self._registry = Registry(
             name,
             RegistryArgs(
@@ -117,11 +136,14 @@ class AwsCluster(pulumi.ComponentResource):
             opts=self._own,
         )
         secrets = make_secrets(name, SECRETS, parent=self, protect=self._guarded)
+        given = args.alert_secrets
+        self._secrets_seal = seal(secrets["slurm_key"], given) if given else ""
         self._parameters = Parameters(
             name,
             ParametersArgs(
                 cluster=name,
                 values=secrets,
+                given=args.alert_secrets,
                 kms_key=aws.storage.kms_key,
                 protect=self._guarded,
                 tags=self._tags,
@@ -154,6 +176,8 @@ class AwsCluster(pulumi.ComponentResource):
         self.partitions = delivered.done.apply(lambda _: [default, *others])
         self.login_container = delivered.done.apply(lambda _: f"hpc-{name}-login-1")
         self.images = self._images.references
+        self.pages = known_pages(pages(args.settings, grafana=True), delivered.done)
+        self.grafana_password = secrets["grafana_password"]
         self.only_here = {"controller": host.instance_id, "data_bucket": self._data.name}
         self.register_outputs(
             {
@@ -203,11 +227,13 @@ class AwsCluster(pulumi.ComponentResource):
     def _identity_args(self, place: Place) -> IdentityArgs:
         aws, groups = self._aws, self._groups.ids
         launched_in = [groups[role] for role in (Role.COMPUTE, Role.EFA) if role in groups]
-        amis = {self._ami(pool.instance_types[0]) for pool in self._settings.pools.values()}
+        settings = self._settings
+        amis = {self._ami(pool.instance_types[0]) for pool in settings.pools.values()}
+        sns = settings.monitoring.alerts.sns if settings.monitoring.enabled else None
         return IdentityArgs(
             account=self._account,
             cluster=self._prefix,
-            pools=tuple(sorted(self._settings.pools)),
+            pools={name: node_images(settings, pool) for name, pool in settings.pools.items()},
             subnets=list(place.compute_subnets.values()),
             security_groups=launched_in,
             amis=tuple(sorted(amis)),
@@ -218,6 +244,7 @@ class AwsCluster(pulumi.ComponentResource):
             homes=self._storage.homes_arn,
             homes_access_point=self._storage.homes_access_point_arn,
             kms_key=aws.storage.kms_key,
+            alert_topic=sns.topic_arn if sns else None,
             permissions_boundary=aws.permissions_boundary,
             tags=self._tags,
         )
@@ -288,6 +315,7 @@ class AwsCluster(pulumi.ComponentResource):
                     end_of_nodes,
                     self._parameters,
                     self._images,
+                    self._logs,
                 ],
                 tags=self._tags,
             ),
@@ -300,10 +328,14 @@ class AwsCluster(pulumi.ComponentResource):
         Not for each pool: the engine's SDK takes time by the square of how many outputs there are.
         """
         kinds = (architecture_of(p.instance_types[0]) for p in self._settings.pools.values())
+        needed = needed_images(self._settings)
         return {
             architecture: pulumi.Output.all(
                 bucket=self._system.name,
                 image=self._images.reference(NODE_IMAGE, architecture),
+                gpu_exporter=self._images.reference(GPU_EXPORTER, architecture)
+                if GPU_EXPORTER in needed[architecture]
+                else "",
                 controller=host.private_address,
                 homes=self._storage.homes_id,
                 homes_access_point=self._storage.homes_access_point,
@@ -316,6 +348,7 @@ class AwsCluster(pulumi.ComponentResource):
     def _make_pool(self, name: str, pool: Pool, told: pulumi.Output[dict[str, str]]) -> ComputePool:
         aws, groups = self._aws, self._groups.ids
         spot = pool.spot_settings
+        measured = GPU_EXPORTER in node_images(self._settings, pool)
         user_data = told.apply(
             lambda found: encoded(
                 node_user_data(
@@ -325,7 +358,8 @@ class AwsCluster(pulumi.ComponentResource):
                     registry=registry_of(found["image"]),
                     gpus=pool.gpus is not None,
                     spot_signal=spot.signal if spot else "",
-                    **found,
+                    node_metrics=self._settings.monitoring.enabled,
+                    **(found if measured else {**found, "gpu_exporter": ""}),
                 )
             )
         )
@@ -359,6 +393,8 @@ class AwsCluster(pulumi.ComponentResource):
             settings=self._settings,
             region=self._aws.region,
             bucket=self._system.name,
+            log_group=services_log_group(self._prefix),
+            secrets_seal=self._secrets_seal,
             controller=host.instance_id,
             controller_address=host.private_address,
             images={image: self._controller_image(image) for image in CONTROLLER_IMAGES},

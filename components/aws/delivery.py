@@ -23,6 +23,10 @@ class DeliveryArgs:
     settings: ClusterSettings
     region: str
     bucket: pulumi.Input[str]
+    log_group: str
+    """Name of the one in CloudWatch."""
+    secrets_seal: pulumi.Input[str]
+    """Another word for other secrets of the receivers of alerts."""
     controller: pulumi.Input[str]
     """Its instance id."""
     controller_address: pulumi.Input[str]
@@ -78,6 +82,7 @@ def _content(args: DeliveryArgs) -> pulumi.Output[str]:
     return pulumi.Output.all(
         address=args.controller_address,
         bucket=args.bucket,
+        secrets_seal=args.secrets_seal,
         images=pulumi.Output.all(**args.images),
         subnets=pulumi.Output.all(**args.subnets),
         templates=pulumi.Output.all(
@@ -94,6 +99,7 @@ def _site(
     *,
     address: str,
     bucket: str,
+    secrets_seal: str,
     images: Mapping[str, str],
     subnets: Mapping[str, str],
     templates: Mapping[str, str],
@@ -110,11 +116,14 @@ def _site(
     return Site(
         images={service: images[image] for service, image in SERVICE_IMAGES.items()},
         cgroup="v2",
+        grafana=True,
+        secrets_seal=secrets_seal,
         aws=AwsSite(
             region=args.region,
             controller_address=address,
             registry=registry_of(images[AGENT]),
             system_bucket=bucket,
+            log_group=args.log_group,
             tags=args.tags,
             launches=launches,
         ),

@@ -24,7 +24,8 @@ class IdentityArgs:
 
     account: Account
     cluster: str
-    pools: Sequence[str]
+    pools: Mapping[str, Sequence[str]]
+    """Images of each pool's nodes."""
     subnets: Sequence[pulumi.Input[str]]
     security_groups: Sequence[pulumi.Input[str]]
     amis: Sequence[str]
@@ -35,6 +36,7 @@ class IdentityArgs:
     homes: pulumi.Input[str]
     homes_access_point: pulumi.Input[str]
     kms_key: str | None
+    alert_topic: str | None
     permissions_boundary: str | None
     tags: dict[str, str]
 
@@ -67,7 +69,7 @@ class Identities(pulumi.ComponentResource):
         self.jobs_role = jobs.arn
 
         known = pulumi.Output.all(facts, jobs.arn)
-        self.node_profiles = {pool: self._node(pool, known) for pool in args.pools}
+        self.node_profiles = {pool: self._node(pool, known) for pool in sorted(args.pools)}
         self.register_outputs(
             {
                 "controller_profile": self.controller_profile,
@@ -78,10 +80,11 @@ class Identities(pulumi.ComponentResource):
 
     def _node(self, pool: str, known: pulumi.Output[list[Any]]) -> pulumi.Output[str]:
         """`known`: the facts, and the jobs' role."""
-        kind = f"{pool}-node"
+        kind, images = f"{pool}-node", self._args.pools[pool]
         path = node_path(self._args.cluster)
         role = self._role(kind, trust("ec2"), path=path, tags={POOL: pool})
-        self._allow(kind, role, known.apply(lambda told: node_policy(told[0], pool, told[1])))
+        policy = known.apply(lambda told: node_policy(told[0], pool, images, told[1]))
+        self._allow(kind, role, policy)
         return self._profile(kind, role).arn
 
     def _role(
@@ -129,6 +132,7 @@ def _facts(args: IdentityArgs) -> pulumi.Output[Facts]:
             cluster=args.cluster,
             amis=args.amis,
             kms_key=args.kms_key,
+            alert_topic=args.alert_topic,
             **known,
         )
     )

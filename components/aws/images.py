@@ -7,10 +7,21 @@ from pathlib import Path
 import pulumi
 from pulumi_command.local import Command, Logging
 
+from components.aws.policies.facts import GPU_EXPORTER, NODE_IMAGE, NODE_IMAGES
 from components.image_tag import content_tag
 from config.catalogue import catalogue
 from config.render.compose import MYSQL_IMAGE
-from config.settings import ClusterSettings
+from config.render.compose_monitoring import (
+    ALERTMANAGER_IMAGE,
+    GRAFANA_IMAGE,
+    MYSQLD_EXPORTER_IMAGE,
+    NODE_EXPORTER_IMAGE,
+    PROMETHEUS_IMAGE,
+    monitoring_services,
+)
+from config.render.gpu_exporter import GPU_EXPORTER_IMAGE
+from config.render.site import Site
+from config.settings import ClusterSettings, Pool
 
 SERVICE_IMAGES = {
     "mysql": "mysql",
@@ -20,14 +31,27 @@ SERVICE_IMAGES = {
     "login": "login",
     "configurator": "configurator",
     "node-manager": "node-manager-ec2",
+    "job-exporter": "job-exporter",
+    "prometheus": "prometheus",
+    "alertmanager": "alertmanager",
+    "node-exporter": "node-exporter",
+    "mysqld-exporter": "mysqld-exporter",
+    "grafana": "grafana",
 }
 """Repository of each of the controller's services."""
 AGENT = "host-agent"
 CONTROLLER_IMAGES = (*SERVICE_IMAGES.values(), AGENT)
-NODE_IMAGE = "slurmd"
-REPOSITORIES = (*CONTROLLER_IMAGES, NODE_IMAGE)
+REPOSITORIES = (*CONTROLLER_IMAGES, *NODE_IMAGES)
 
-MIRRORED = {"mysql": MYSQL_IMAGE}
+MIRRORED = {
+    "mysql": MYSQL_IMAGE,
+    "prometheus": PROMETHEUS_IMAGE,
+    "alertmanager": ALERTMANAGER_IMAGE,
+    "node-exporter": NODE_EXPORTER_IMAGE,
+    "mysqld-exporter": MYSQLD_EXPORTER_IMAGE,
+    "grafana": GRAFANA_IMAGE,
+    GPU_EXPORTER: GPU_EXPORTER_IMAGE,
+}
 """Third-party images by repository, which the cluster then has of its own: no other registry at run
 time. `aws.images` has their digests."""
 PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
@@ -116,9 +140,14 @@ def sources(settings: ClusterSettings) -> dict[str, str]:
     """Where each third-party image comes from: by its digest, as far as that is pinned."""
     pinned = settings.aws.images.model_dump() if settings.aws else {}
     return {
-        image: f"{source}@{digest}" if (digest := pinned[image]) else source
+        image: f"{source}@{digest}" if (digest := pinned[digest_setting(image)]) else source
         for image, source in MIRRORED.items()
     }
+
+
+def digest_setting(image: str) -> str:
+    """The name in `aws.images` of a third-party image."""
+    return image.replace("-", "_")
 
 
 def source_tag(source: str) -> str:
@@ -134,15 +163,29 @@ def architecture_of(instance_type: str) -> str:
 
 
 def needed_images(settings: ClusterSettings) -> dict[str, list[str]]:
-    """Which images are needed for which processors: the controller's, and the pools' slurmd."""
+    """Which images are needed for which processors: the controller's, and the pools'."""
     if settings.aws is None:
         return {}
-    needed = {architecture_of(settings.aws.controller.instance_type): list(CONTROLLER_IMAGES)}
+    services = running_services(settings)
+    controller = [*(SERVICE_IMAGES[name] for name in SERVICE_IMAGES if name in services), AGENT]
+    needed = {architecture_of(settings.aws.controller.instance_type): controller}
     for pool in settings.pools.values():
         images = needed.setdefault(architecture_of(pool.instance_types[0]), [])
-        if NODE_IMAGE not in images:
-            images.append(NODE_IMAGE)
+        images += [image for image in node_images(settings, pool) if image not in images]
     return needed
+
+
+def running_services(settings: ClusterSettings) -> frozenset[str]:
+    """Names of the controller's services, which depend on what the settings want observed."""
+    site = Site(images={}, cgroup="v2", grafana=True)
+    unobserved = SERVICE_IMAGES.keys() - MIRRORED.keys() - {"job-exporter"} | {"mysql"}
+    return frozenset({*unobserved, *monitoring_services(settings, site)})
+
+
+def node_images(settings: ClusterSettings, pool: Pool) -> tuple[str, ...]:
+    """What a pool's nodes run: slurmd, and what measures their GPUs."""
+    measured = settings.monitoring.enabled and pool.gpus is not None
+    return (NODE_IMAGE, GPU_EXPORTER) if measured else (NODE_IMAGE,)
 
 
 def registry_of(image: str) -> str:

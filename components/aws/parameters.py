@@ -20,9 +20,12 @@ class ParametersArgs:
 
     cluster: str
     values: Mapping[str, pulumi.Input[str]]
+    """Made with the cluster."""
+    given: Mapping[str, pulumi.Input[str]]
+    """The user's own, which go when they are not wanted any more."""
     kms_key: str | None
     protect: bool
-    """Whether they stay with data that stays: a database opens by its password alone."""
+    """Whether what was made stays with data that stays: a database opens by its password alone."""
     tags: dict[str, str]
 
 
@@ -43,9 +46,11 @@ class Parameters(pulumi.ComponentResource):
                 value=pulumi.Output.secret(value),
                 key_id=args.kms_key,
                 tags=named(args.tags, f"{name}-{secret}"),
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=args.protect),
+                opts=pulumi.ResourceOptions(
+                    parent=self, retain_on_delete=args.protect and secret in args.values
+                ),
             )
-            for secret, value in args.values.items()
+            for secret, value in {**args.values, **args.given}.items()
         }
         self.arns = {secret: parameter.arn for secret, parameter in made.items()}
         self.register_outputs({"arns": self.arns})

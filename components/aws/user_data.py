@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from config.render.gpu_exporter import GPU_FIELDS
+
 SOURCE = Path(__file__).parent / "host"
 MODULES = ("machine", "calls", "network", "disks", "jobs_role", "boot")
 """In this order: each uses only those before it."""
@@ -52,8 +54,14 @@ def node_user_data(
     jobs_role: str,
     gpus: bool,
     spot_signal: str,
+    gpu_exporter: str,
+    node_metrics: bool,
 ) -> str:
-    """User data of a pool's nodes. `image` is slurmd's, `controller` an address."""
+    """User data of a pool's nodes. `image` is slurmd's, `controller` an address.
+
+    `gpu_exporter`: the image of what measures GPUs; empty: they are not measured.
+    """
+    gpu_fields = GPU_FIELDS if gpu_exporter else ""
     return _script({"role": "node", **locals()})
 
 

@@ -1,19 +1,22 @@
 """The local platform: images, secrets and data volumes, and the bundle as a Compose project."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pulumi
 from pulumi_command.local import Command, Logging
 
 from components.image_tag import content_tag
+from components.known_pages import known_pages
 from components.local import images
 from components.local.engine import Engine
 from components.local.gpus import Gpu
 from components.local.volumes import make_volumes
-from components.random_secrets import fingerprint, make_secrets
+from components.random_secrets import fingerprint, make_secrets, seal
 from config.render.bundle import render_bundle
-from config.render.compose import SECRETS
+from config.render.compose import SECRETS, secret_variables
+from config.render.compose_monitoring import pages
 from config.render.site import Site, cluster_labels, project_name
 from config.settings import ClusterSettings
 
@@ -26,6 +29,8 @@ class LocalClusterArgs:
     engine: Engine
     gpus: Sequence[Gpu]
     """Those of this machine."""
+    alert_secrets: Mapping[str, pulumi.Input[str]]
+    """What receivers of alerts need and is secret, by name."""
 
 
 class LocalCluster(pulumi.ComponentResource):
@@ -41,8 +46,12 @@ class LocalCluster(pulumi.ComponentResource):
     """The container in which `docker exec` gives a shell on the login node."""
     images: pulumi.Output[list[str]]
     """References of the images that the cluster runs."""
-    only_here: Mapping[str, pulumi.Output[str]]
-    """Nothing: whatever else there is, is in containers of this engine."""
+    pages: Mapping[str, pulumi.Output[str]]
+    """Addresses on this machine that a browser opens, by the service's name."""
+    grafana_password: pulumi.Output[str]
+    """Of Grafana's user admin, a secret."""
+    only_here: Mapping[str, pulumi.Output[Any]]
+    """The services that run."""
 
     def __init__(
         self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None
@@ -56,6 +65,8 @@ class LocalCluster(pulumi.ComponentResource):
             images=images.references(tag),
             cgroup=args.engine.cgroup,
             memory_mb=args.engine.memory_mb,
+            grafana=args.engine.grafana,
+            gpu_exporter=args.engine.gpu_exporter,
             gpu_ids={gpu.file: gpu.id for gpu in args.gpus if gpu.file in given},
         )
 
@@ -68,13 +79,17 @@ class LocalCluster(pulumi.ComponentResource):
             parent=self,
             protect=settings.storage.protect,
         )
+        bundle = render_bundle(settings, site)
         running = Command(
             f"{name}-services",
             create=_bring_up(project),
             update=_bring_up(project),
             delete=_take_down(settings.name, project),
-            stdin=render_bundle(settings, site).compose,
-            environment={SECRETS[secret]: value for secret, value in secrets.items()},
+            stdin=_compose(settings, site, seal(secrets["slurm_key"], args.alert_secrets)),
+            environment={
+                variable: {**secrets, **args.alert_secrets}[secret]
+                for secret, variable in secret_variables(settings).items()
+            },
             logging=Logging.NONE,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(
@@ -94,7 +109,9 @@ class LocalCluster(pulumi.ComponentResource):
         self.partitions = running.id.apply(lambda _: [default, *others])
         self.login_container = running.id.apply(lambda _: f"{project_name(settings.name)}-login-1")
         self.images = built.id.apply(lambda _: sorted(site.images.values()))
-        self.only_here = {}
+        self.pages = known_pages(pages(settings, grafana=site.grafana), running.id)
+        self.grafana_password = secrets["grafana_password"]
+        self.only_here = {"services": running.id.apply(lambda _: list(bundle.services))}
         self.register_outputs(
             {
                 "ssh": self.ssh,
@@ -104,6 +121,16 @@ class LocalCluster(pulumi.ComponentResource):
                 "images": self.images,
             }
         )
+
+
+def _compose(
+    settings: ClusterSettings, site: Site, sealed: pulumi.Output[str]
+) -> pulumi.Input[str]:
+    if not settings.monitoring.alerts.secrets:
+        return render_bundle(settings, site).compose  # known at once, which a preview shows
+    return sealed.apply(
+        lambda word: render_bundle(settings, replace(site, secrets_seal=word)).compose
+    )
 
 
 def _bring_up(project: str) -> str:

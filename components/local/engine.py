@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from config.render.compose_monitoring import GRAFANA_IMAGE
+from config.render.gpu_exporter import GPU_EXPORTER_IMAGE
 from config.render.site import CgroupVersion
 
 
@@ -20,6 +22,10 @@ class Engine:
     memory_mb: int
     runtimes: tuple[str, ...]
     """Names of its container runtimes."""
+    grafana: bool = False
+    """Whether it has Grafana's image, which `make up` pulls where it can."""
+    gpu_exporter: bool = False
+    """Whether it has dcgm-exporter's, which `make up` pulls where it can and there are GPUs."""
 
 
 def read_engine() -> Engine:
@@ -44,7 +50,13 @@ def read_engine() -> Engine:
         cpus=facts["NCPU"],
         memory_mb=facts["MemTotal"] // 1024**2,
         runtimes=tuple(sorted(facts.get("Runtimes") or {})),
+        grafana=_has_image(GRAFANA_IMAGE),
+        gpu_exporter=_has_image(GPU_EXPORTER_IMAGE),
     )
+
+
+def _has_image(image: str) -> bool:
+    return _docker("image", "inspect", image).returncode == 0
 
 
 def refuse_taken_ports(cluster: str, ports: Mapping[str, int]) -> None:

@@ -20,6 +20,7 @@ TARGETS = (
     "slurmd",
     "configurator",
     "node-manager",
+    "job-exporter",
 )
 """Targets of images/docker-bake.hcl that a cluster runs."""
 

@@ -16,6 +16,7 @@ from config.settings import (
     span_minutes,
     tres_text,
 )
+from config.settings.budgets import BILLING, billing_minutes
 
 
 def accounting_json(settings: ClusterSettings) -> str:
@@ -24,6 +25,7 @@ def accounting_json(settings: ClusterSettings) -> str:
     document = {
         "version": 1,
         "cluster": settings.name,
+        "root_billing_minutes": _billing_minutes(settings.budget.dollars),
         "qos": {name: _qos(qos[name]) for name in sorted(qos)},
         "accounts": {
             name: _account(settings, name, account)
@@ -48,15 +50,17 @@ def _account(settings: ClusterSettings, name: str, account: Account) -> dict[str
         "fairshare": account.fairshare,
         "qos": sorted(settings.account_qos(name)),
         "default_qos": settings.account_default_qos(name),
-        "limits": account_limits(account.limits),
+        "limits": _account_limits(account.limits, account.budget_dollars),
     }
 
 
-def account_limits(limits: Limits) -> dict[str, str | None]:
+def _account_limits(limits: Limits, budget: float | None) -> dict[str, str | None]:
     """Limits by sacctmgr's name, each as sacctmgr prints it."""
+    minutes = _billing_minutes(budget)
+    paid = {} if minutes is None else {BILLING: minutes}
     return {
         "GrpTRES": _tres(limits.grp_tres),
-        "GrpTRESMins": _tres(limits.grp_tres_mins),
+        "GrpTRESMins": _tres({**(limits.grp_tres_mins or {}), **paid}),
         "MaxTRESPerJob": _tres(limits.max_tres_per_job),
         "GrpJobs": _count(limits.grp_jobs),
         "GrpSubmitJobs": _count(limits.grp_submit_jobs),
@@ -86,6 +90,10 @@ def _qos(qos: Qos) -> dict[str, Any]:
 
 def _tres(tres: dict[str, int] | None) -> str | None:
     return tres_text(tres) if tres else None
+
+
+def _billing_minutes(dollars: float | None) -> int | None:
+    return None if dollars is None else billing_minutes(dollars)
 
 
 def _count(value: int | None) -> str | None:

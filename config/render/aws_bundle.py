@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from config.render.bundle import render_bundle
-from config.render.compose import DATA_VOLUMES, SECRETS
+from config.render.compose import DATA_VOLUMES, secret_variables
 from config.render.site import Site, project_name, volume_name
 from config.settings import ClusterSettings
 
@@ -31,7 +31,7 @@ def aws_bundle(settings: ClusterSettings, site: Site) -> str:
         "cluster": settings.name,
         "project": project_name(settings.name),
         "compose": render_bundle(settings, site).compose,
-        "secrets": dict(SECRETS),
+        "secrets": secret_variables(settings),
         "volumes": {volume_name(settings.name, name): path for name, path in directories.items()},
         "registry": site.aws.registry,
     }

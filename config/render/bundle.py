@@ -3,10 +3,21 @@
 from dataclasses import dataclass
 
 from config.render.accounting import accounting_json
+from config.render.alert_rules import alert_rules
+from config.render.alertmanager import alertmanager_yml
 from config.render.cgroup_conf import cgroup_conf
-from config.render.compose import compose_yaml
+from config.render.compose import compose_yaml, running_services
+from config.render.compose_monitoring import (
+    ALERTMANAGER_CONFIGURATION,
+    GPU_FIELDS_FILE,
+    PROMETHEUS_CONFIGURATION,
+)
+from config.render.exporter_json import exporter_json
 from config.render.fleet import fleet_json
+from config.render.gpu_exporter import GPU_FIELDS
 from config.render.gres_conf import gres_conf
+from config.render.mysql_start import START, mysql_start
+from config.render.prometheus import RULES, prometheus_yaml
 from config.render.site import Site
 from config.render.slurm_conf import slurm_conf
 from config.render.slurmdbd_conf import slurmdbd_conf
@@ -25,6 +36,8 @@ class Bundle:
     """The Compose document, with every configuration file inline and no secret."""
     fleet: str
     """fleet.json, which the document contains too."""
+    services: tuple[str, ...]
+    """Names of the services that run as long as the cluster does."""
 
 
 def render_bundle(settings: ClusterSettings, site: Site) -> Bundle:
@@ -39,7 +52,32 @@ def render_bundle(settings: ClusterSettings, site: Site) -> Bundle:
             f"{CONFIGURATION}/accounting.json": accounting_json(settings),
             **{f"{CONFIGURATION}/users/{path}": text for path, text in users.items()},
         },
+        "mysql": {START: mysql_start()},
         "slurmdbd": {f"{CONFIGURATION}/slurmdbd.conf": slurmdbd_conf(settings)},
         "node-manager": {f"{CONFIGURATION}/fleet.json": fleet},
+        **_monitoring(settings, site),
     }
-    return Bundle(compose=compose_yaml(settings, site, files), fleet=fleet)
+    compose = compose_yaml(settings, site, files)
+    return Bundle(compose=compose, fleet=fleet, services=running_services(settings, site))
+
+
+def _monitoring(settings: ClusterSettings, site: Site) -> dict[str, dict[str, str]]:
+    if not settings.monitoring.enabled:
+        return {}
+    files = {
+        "prometheus": {
+            PROMETHEUS_CONFIGURATION: prometheus_yaml(settings, site),
+            RULES: alert_rules(settings),
+        },
+        "alertmanager": {ALERTMANAGER_CONFIGURATION: alertmanager_yml(settings)},
+        "job-exporter": {f"{CONFIGURATION}/exporter.json": exporter_json(settings)},
+    }
+    if site.measures_gpus:
+        files["dcgm-exporter"] = {GPU_FIELDS_FILE: GPU_FIELDS}
+    if site.grafana and settings.monitoring.grafana:
+        # Imported where it is needed: its library is large, and most machines that render a
+        # cluster for tests have no Grafana.
+        from config.render.grafana import grafana_files
+
+        files["grafana"] = grafana_files(settings.monitoring.scrape_seconds)
+    return files

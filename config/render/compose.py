@@ -6,12 +6,15 @@ configurator brings it to the running slurmctld, which takes it without a restar
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from config.render.compose_aws import bridge_subnet, place_on_ec2
+from config.render.compose_monitoring import monitoring_services
+from config.render.mysql_start import START
+from config.render.parts import SLURM_UID, health, secret
 from config.render.site import (
     Site,
     cluster_labels,
@@ -30,14 +33,30 @@ SECRETS = {
     "jwt_key": "HPC_STACK_JWT_KEY",
     "database_password": "HPC_STACK_DATABASE_PASSWORD",
     "database_root_password": "HPC_STACK_DATABASE_ROOT_PASSWORD",
+    "exporter_password": "HPC_STACK_EXPORTER_PASSWORD",
+    "grafana_password": "HPC_STACK_GRAFANA_PASSWORD",
 }
 """Secrets by name, and the environment variable from which Compose takes each."""
 
-DATA_VOLUMES = ("home", "mysql", "ssh", "state")
-"""Volumes that hold what nobody can make again. The platform creates and guards them."""
 
-SLURM_UID = 64030
-"""Debian's uid and gid of the user slurm, fixed in images/slurm/Dockerfile."""
+def secret_variables(settings: ClusterSettings) -> dict[str, str]:
+    """Those of SECRETS, and what the receivers of alerts need besides, which the user gives."""
+    given = settings.monitoring.alerts.secrets if settings.monitoring.enabled else ()
+    return {**SECRETS, **{name: f"HPC_STACK_{name.upper()}" for name in given}}
+
+
+DATA_VOLUMES = (
+    "alertmanager",
+    "exporter",
+    "grafana",
+    "home",
+    "ledger",
+    "mysql",
+    "prometheus",
+    "ssh",
+    "state",
+)
+"""Volumes that hold what nobody can make again. The platform creates and guards them."""
 
 _SLURM_KEY = "/etc/slurm/slurm.key"
 _JWT_KEY = "/etc/slurm/jwt_hs256.key"
@@ -69,9 +88,23 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
         "networks": {"cluster": _network(settings, site, labels)},
         "volumes": _volumes(cluster, labels, shared_users=site.aws is not None),
         "configs": configs,
-        "secrets": {name: {"environment": variable} for name, variable in SECRETS.items()},
+        "secrets": {
+            name: {"environment": variable}
+            for name, variable in secret_variables(settings).items()
+            if any(name == use["source"] for one in services.values() for use in _secrets_of(one))
+        },
     }
     return yaml.dump(_uninterpolated(document), Dumper=_Dumper, sort_keys=False, width=1000)
+
+
+def _secrets_of(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    uses: Sequence[Mapping[str, Any]] = service.get("secrets", ())
+    return uses
+
+
+def running_services(settings: ClusterSettings, site: Site) -> tuple[str, ...]:
+    """Names of the services that run all the time; the configurator may end."""
+    return tuple(sorted(name for name in _services(settings, site) if name != "configurator"))
 
 
 def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]]:
@@ -85,6 +118,7 @@ def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]
         "login": _login(settings),
         "configurator": _configurator(),
         "node-manager": _node_manager(),
+        **monitoring_services(settings, site),
     }
     for name, service in services.items():
         if name in site.images:
@@ -129,9 +163,14 @@ def _mysql(settings: ClusterSettings) -> dict[str, Any]:
             "MYSQL_ROOT_PASSWORD_FILE": "/run/secrets/database_root_password",
             "MYSQL_ROOT_HOST": "localhost",
         },
-        "secrets": [_secret("database_password"), _secret("database_root_password")],
+        "entrypoint": ["/bin/bash", START],
+        "secrets": [
+            secret("database_password"),
+            secret("database_root_password"),
+            secret("exporter_password"),
+        ],
         "volumes": ["mysql:/var/lib/mysql"],
-        "healthcheck": _health(
+        "healthcheck": health(
             # The password reaches the client by its environment, not its arguments.
             'MYSQL_PWD="$(cat /run/secrets/database_password)" '
             f"mysql --host=127.0.0.1 --user={DATABASE_USER} --execute='SELECT 1' {DATABASE}"
@@ -148,9 +187,9 @@ def _slurmdbd() -> dict[str, Any]:
             "slurmdbd:/run/slurmdbd",
         ],
         "secrets": [
-            _secret("slurm_key", _SLURM_KEY, SLURM_UID),
-            _secret("jwt_key", _JWT_KEY, SLURM_UID),
-            _secret("database_password", None, SLURM_UID),
+            secret("slurm_key", _SLURM_KEY, SLURM_UID),
+            secret("jwt_key", _JWT_KEY, SLURM_UID),
+            secret("database_password", None, SLURM_UID),
         ],
     }
 
@@ -168,8 +207,8 @@ def _slurmctld() -> dict[str, Any]:
             "fleet:/run/fleet",
         ],
         "secrets": [
-            _secret("slurm_key", _SLURM_KEY, SLURM_UID),
-            _secret("jwt_key", _JWT_KEY, SLURM_UID),
+            secret("slurm_key", _SLURM_KEY, SLURM_UID),
+            secret("jwt_key", _JWT_KEY, SLURM_UID),
         ],
     }
 
@@ -186,8 +225,14 @@ def _login(settings: ClusterSettings) -> dict[str, Any]:
     return {
         "ports": [f"127.0.0.1:{settings.ports.ssh}:22"],
         "environment": {"SLURM_CONTROLLER": "slurmctld:6817"},
-        "volumes": ["home:/home", "users:/var/lib/extrausers:ro", "ssh:/etc/ssh/keys"],
-        "secrets": [_secret("slurm_key", _SLURM_KEY, SLURM_UID)],
+        "volumes": [
+            "home:/home",
+            "users:/var/lib/extrausers:ro",
+            "ssh:/etc/ssh/keys",
+            # What machines have cost, for hpc-cost and hpc-job.
+            "ledger:/var/lib/hpc-stack/ledger:ro",
+        ],
+        "secrets": [secret("slurm_key", _SLURM_KEY, SLURM_UID)],
     }
 
 
@@ -209,9 +254,10 @@ def _node_manager() -> dict[str, Any]:
             "etc:/etc/cluster:ro",
             "slurmctld:/run/slurmctld",
             "fleet:/run/fleet",
+            "ledger:/var/lib/hpc-stack/ledger",
         ],
         # Not for itself: it gives the key to each node that it makes.
-        "secrets": [_secret("slurm_key", "slurm.key")],
+        "secrets": [secret("slurm_key", "slurm.key")],
     }
 
 
@@ -245,28 +291,6 @@ def _volumes(cluster: str, labels: Mapping[str, str], *, shared_users: bool) -> 
             },
         }
     return volumes
-
-
-def _secret(name: str, target: str | None = None, owner: int = 0) -> dict[str, Any]:
-    # Readable by its owner alone: slurm.key with any other bit is refused by Slurm.
-    return {
-        "source": name,
-        "target": target or name,
-        "uid": str(owner),
-        "gid": str(owner),
-        "mode": 0o400,
-    }
-
-
-def _health(command: str) -> dict[str, Any]:
-    return {
-        "test": ["CMD-SHELL", command],
-        "interval": "30s",
-        "start_period": "120s",
-        "start_interval": "1s",
-        "timeout": "10s",
-        "retries": 3,
-    }
 
 
 def _digest(files: Files) -> str:

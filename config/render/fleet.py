@@ -10,6 +10,7 @@ from typing import Any
 from config.catalogue import catalogue
 from config.render.site import AwsSite, LaunchSite, Site, cluster_labels, network_name, volume_name
 from config.settings import ClusterSettings, Pool
+from config.settings.budgets import Budget
 from config.settings.schedule import DAYS, Window
 from config.settings.spot import Spot
 
@@ -35,6 +36,8 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
             "brake_after": settings.limits.failed_starts,
         },
         "time_zone": settings.time_zone,
+        "node_metrics": settings.monitoring.enabled,
+        "budget": _budget(settings.budget),
         "pools": [
             _pool(name, pool, gpu_files.get(name, ()), site.aws)
             for name, pool in sorted(settings.pools.items())
@@ -45,6 +48,12 @@ def fleet_json(settings: ClusterSettings, site: Site) -> str:
     else:
         document["docker"] = _docker(settings, site)
     return json.dumps(document, indent=1) + "\n"
+
+
+def _budget(budget: Budget) -> dict[str, Any] | None:
+    if budget.dollars is None or budget.at_limit != "release_nodes":
+        return None
+    return {"dollars": budget.dollars, "period": budget.period}
 
 
 def _docker(settings: ClusterSettings, site: Site) -> dict[str, Any]:

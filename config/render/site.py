@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+SECRETS_DIRECTORY = "/run/secrets"
+"""Where a service finds its secrets."""
+
 CgroupVersion = Literal["v1", "v2"]
 
 
@@ -26,6 +29,8 @@ class AwsSite:
     registry: str
     """Host name of the account's ECR."""
     system_bucket: str
+    log_group: str
+    """Where in CloudWatch the services' logs go."""
     tags: Mapping[str, str]
     """Tags of everything that is launched, besides those that tell nodes apart."""
     launches: Mapping[str, LaunchSite]
@@ -42,10 +47,24 @@ class Site:
     """Control groups of the hosts. Only on v2 can an unprivileged slurmd constrain its jobs."""
     memory_mb: int | None = None
     """Memory for all nodes together, in MiB, where they share one machine; None: each its own."""
+    grafana: bool = False
+    """Whether Grafana's image can be had there."""
+    gpu_exporter: bool = False
+    """Whether dcgm-exporter's image can be had there, where nodes share one machine."""
+    secrets_seal: str = ""
+    """Another word for other secrets of the receivers of alerts."""
     gpu_ids: Mapping[str, str] = field(default_factory=dict)
     """NVIDIA's id of each of its device files, where nodes share one machine."""
     aws: AwsSite | None = None
     """None: everything runs in containers of one engine."""
+
+    @property
+    def measures_gpus(self) -> bool:
+        """Whether a service of the cluster itself measures the GPUs, which are this machine's.
+
+        On AWS each node does that for its own.
+        """
+        return self.gpu_exporter and bool(self.gpu_ids)
 
 
 def project_name(cluster: str) -> str:

@@ -5,12 +5,17 @@ Section by section, each a list of lines. What a partition gets is in `_pool_lin
 
 from collections.abc import Iterator
 
+from config.render.billing_weights import billing_weights
 from config.render.node_names import node_range
 from config.render.site import Site
 from config.settings import ClusterSettings, Pool
+from config.settings.budgets import usual_price
 from config.settings.pools import Gpus
+from config.settings.slurm import HALF_LIFE
 
 PROGRAMS = "/usr/libexec/hpc-stack"
+RESETS = {"month": "MONTHLY", "quarter": "QUARTERLY", "year": "YEARLY", "forever": "NONE"}
+"""`PriorityUsageResetPeriod` by the period of a budget."""
 SRUN_PORTS = (60001, 60999)
 """Ports at which an srun on the login node hears from its nodes, where a firewall is between."""
 
@@ -107,6 +112,7 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
         "default_queue_depth": scheduler.queue_depth,
     }
     settled = ",".join(f"{key}={value}" for key, value in parameters.items())
+    epilog = f"{PROGRAMS}/note-gpu-job" if _notes_gpus(settings, site) else "/usr/bin/true"
     return [
         "SchedulerType=sched/backfill",
         # By default a batch job may wait 3 s before it is looked at at all, and one whose node was
@@ -114,14 +120,14 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
         f"SchedulerParameters=bf_continue,batch_sched_delay=0,requeue_delay=1,{settled}",
         # Without an epilog, slurmctld uses a free CPU at its next whole second: 10 short jobs/s on
         # 8 CPUs. With one, the node reports the end and the next job starts at once: 40.
-        "Epilog=/usr/bin/true",
-        *_on_aws_nodes(site),
+        f"Epilog={epilog}",
+        *_on_aws_nodes(settings, site),
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
         "EnforcePartLimits=ALL",
         "PreemptType=preempt/none",
         "PriorityType=priority/multifactor",
-        f"PriorityDecayHalfLife={priority.half_life}",
+        *_past_use(settings),
         f"PriorityMaxAge={priority.max_age}",
         f"PriorityWeightFairshare={priority.fairshare}",
         f"PriorityWeightAge={priority.age}",
@@ -131,10 +137,33 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
     ]
 
 
-def _on_aws_nodes(site: Site) -> list[str]:
+def _past_use(settings: ClusterSettings) -> list[str]:
+    """How long use counts, and as what: CPUs or, where there are prices, money."""
+    lines = [f"PriorityDecayHalfLife={settings.slurm.priority.half_life or HALF_LIFE}"]
+    if settings.has_budget:
+        reset = RESETS[settings.budget.period]
+        lines = ["PriorityDecayHalfLife=0", f"PriorityUsageResetPeriod={reset}"]
+    if _has_prices(settings):
+        lines.append("PriorityFlags=MAX_TRES")
+    return lines
+
+
+def _has_prices(settings: ClusterSettings) -> bool:
+    return any(usual_price(pool) for pool in settings.pools.values())
+
+
+def _on_aws_nodes(settings: ClusterSettings, site: Site) -> list[str]:
     if site.aws is None:
         return []
-    return [f"Prolog={PROGRAMS}/name-nodes", f"TaskProlog={PROGRAMS}/task-prolog"]
+    # Slurm runs every Prolog that it finds.
+    noting = [f"Prolog={PROGRAMS}/note-gpu-job"] if _notes_gpus(settings, site) else []
+    return [f"Prolog={PROGRAMS}/name-nodes", *noting, f"TaskProlog={PROGRAMS}/task-prolog"]
+
+
+def _notes_gpus(settings: ClusterSettings, site: Site) -> bool:
+    """Whether nodes tell their dcgm-exporter which job has which GPU."""
+    observed = settings.monitoring.enabled and site.aws is not None
+    return observed and any(pool.gpus for pool in settings.pools.values())
 
 
 def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
@@ -146,7 +175,8 @@ def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
         "AccountingStorageHost=slurmdbd",
         "AccountingStorageEnforce=associations,limits,qos,safe",
         f"JobAcctGatherType=jobacct_gather/{gather}",
-        "JobAcctGatherFrequency=30",
+        # By default 30 s: nothing would be known of the memory of shorter jobs.
+        "JobAcctGatherFrequency=10",
     ]
     if any(pool.gpus for pool in settings.pools.values()):
         types = sorted({pool.gpus.type for pool in settings.pools.values() if pool.gpus})
@@ -157,7 +187,7 @@ def _accounting(settings: ClusterSettings, site: Site) -> list[str]:
 
 def _observation(settings: ClusterSettings) -> list[str]:
     lines = [f"SlurmctldDebug={settings.slurm.debug}", f"SlurmdDebug={settings.slurm.debug}"]
-    if settings.monitoring.native_metrics:
+    if settings.monitoring.enabled:
         lines.append("MetricsType=metrics/openmetrics")
     return lines
 
@@ -174,6 +204,7 @@ def _pool_lines(settings: ClusterSettings, name: str, pool: Pool) -> Iterator[st
     nodes = node_range(name, 1, pool.max_nodes)
     gres = f" Gres={_gres(pool.gpus)}" if pool.gpus else ""
     limit = pool.time_limit
+    weights = f" TRESBillingWeights={billing_weights(pool)}" if _has_prices(settings) else ""
     default = "YES" if name == settings.default_pool else "NO"
     for capacity, first, last in _capacities(pool):
         features = ",".join(sorted({name, capacity, *pool.features}))
@@ -185,7 +216,7 @@ def _pool_lines(settings: ClusterSettings, name: str, pool: Pool) -> Iterator[st
     yield (
         f"PartitionName={name} Nodes={name} Default={default}"
         f" MaxTime={limit} DefaultTime={limit} DefMemPerCPU={settings.memory_per_cpu_mb(name)}"
-        f" PriorityJobFactor={pool.priority} SuspendTime={pool.idle_seconds} State=UP"
+        f" PriorityJobFactor={pool.priority} SuspendTime={pool.idle_seconds}{weights} State=UP"
     )
 
 

@@ -25,4 +25,7 @@ def slurmdbd_conf(settings: ClusterSettings) -> str:
     ]
     if months := settings.database.purge_jobs_after_months:
         lines += [f"PurgeJobAfter={months}months", f"PurgeStepAfter={months}months"]
+    if settings.monitoring.job_comments:
+        # Each comment is a transaction, of which Slurm keeps a record for ever otherwise.
+        lines.append("PurgeTXNAfter=1months")
     return "\n".join(lines) + "\n"

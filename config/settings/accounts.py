@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from config.settings.budgets import Dollars
 from config.settings.names import AccountName, PlainText, QosName
 from config.settings.part import Count, Many, Part, Text, without_duplicates
 from config.settings.slurm_time import TimeSpan
@@ -29,7 +30,9 @@ class Limits(Part):
     grp_tres_mins: Tres | None = None
     """Resource minutes used by all jobs of the account and its children (`GrpTRESMins`).
 
-    Past use fades: it halves every `slurm.priority.half_life`.
+    Past use fades: it halves every `slurm.priority.half_life`. Where there is any budget, it counts
+    in full until the budget's period ends. Where pools have prices, `billing` is money, 10000 for a
+    dollar an hour; `budget_dollars` is the same limit in dollars.
     """
     max_tres_per_job: Tres | None = None
     """Resources of one job (`MaxTRESPerJob`)."""
@@ -62,6 +65,12 @@ class Account(Part):
     Not set: that of the parent (at the top `normal`), or the first of `qos` where that is not
     among them.
     """
+    budget_dollars: Dollars | None = None
+    """Dollars that the jobs of the account and its children may cost in a `budget.period`.
+
+    A job waits until what is left pays for its whole time limit. Not set: no limit of its own; the
+    parents' and the cluster's hold in any case.
+    """
     limits: Limits = Limits()
     """Limits of this account."""
 
@@ -77,7 +86,10 @@ class Qos(Part):
     description: PlainText = ""
     """What the QOS is for."""
     usage_factor: Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)] = 1.0
-    """What a used minute counts for fair-share and GrpTRESMins; 0 is free, 2 costs double."""
+    """What a used minute counts for fair-share, GrpTRESMins and budgets.
+
+    0 is free, 2 costs double.
+    """
     grp_tres: Tres | None = None
     """Resources in use at a time by all jobs of this QOS (`GrpTRES`)."""
     grp_tres_mins: Tres | None = None

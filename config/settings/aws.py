@@ -114,6 +114,8 @@ class Controller(Part):
         ),
     ] = "03:00"
     """Time of day, in UTC, at which the accounting database is dumped to S3."""
+    log_days: LogDays = 30
+    """Days for which the services' logs are kept in CloudWatch."""
 
 
 class AwsStorage(Part):
@@ -152,6 +154,18 @@ class Images(Part):
 
     mysql: Digest | None = None
     """MySQL's."""
+    prometheus: Digest | None = None
+    """Prometheus'."""
+    alertmanager: Digest | None = None
+    """Alertmanager's."""
+    node_exporter: Digest | None = None
+    """That of the controller's exporter."""
+    mysqld_exporter: Digest | None = None
+    """That of MySQL's exporter."""
+    grafana: Digest | None = None
+    """Grafana's."""
+    dcgm_exporter: Digest | None = None
+    """That of the exporter on nodes with GPUs."""
 
 
 class Aws(Part):

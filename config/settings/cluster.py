@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from config.settings.accounts import NORMAL, ROOT, Account, Qos
 from config.settings.aws import Aws
+from config.settings.budgets import Budget
 from config.settings.consistency import inconsistencies
 from config.settings.database import Database
 from config.settings.draft import Draft, Group
@@ -49,6 +50,8 @@ class ClusterFields(Part):
     """Pools of compute nodes by name, which is also the partition's name."""
     limits: Limits = Limits()
     """What all pools together may take."""
+    budget: Budget = Budget()
+    """What all jobs together may cost, and how every budget counts."""
     time_zone: TimeZone = "UTC"
     """Time zone of the pools' `schedule`, for instance `Europe/Berlin`."""
     accounts: dict[AccountName, Account] = Field(default={})
@@ -96,6 +99,12 @@ class ClusterSettings(ClusterFields):
         chosen = [name for name, pool in sorted(self.pools.items()) if pool.default]
         return chosen[0] if chosen else min(self.pools)
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether the cluster or any account has a budget."""
+        budgets = [self.budget.dollars, *(one.budget_dollars for one in self.accounts.values())]
+        return any(dollars is not None for dollars in budgets)
+
     def pool_zones(self, pool: str) -> tuple[str, ...]:
         """Zones of AWS in which a pool's nodes are launched; none elsewhere."""
         if self.aws is None:
@@ -141,6 +150,8 @@ def draft_of(settings: ClusterFields) -> Draft:
         users=Group.complete(settings.users),
         slurm=settings.slurm,
         limits=settings.limits,
+        budget=settings.budget,
+        monitoring=settings.monitoring,
         ports=settings.ports,
         platform=settings.platform,
         aws=settings.aws,

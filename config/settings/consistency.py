@@ -7,12 +7,15 @@ stays silent only where its answer depends on something that could not be read.
 from collections.abc import Iterator, Mapping
 
 from config.settings.accounts import NORMAL, ROOT
+from config.settings.alerting import misplaced_receivers
 from config.settings.aws_consistency import aws_inconsistencies
+from config.settings.budgets import BILLING, usual_price
 from config.settings.draft import Draft, mistake_at
 from config.settings.gpu_files import files_needed
 from config.settings.mistakes import NOT_SET, Mistake, one_of, path_text, pick
 from config.settings.part import Part
 from config.settings.pools import Pool
+from config.settings.slurm_time import UNLIMITED
 from config.settings.tres import is_gpu
 
 CAPACITIES = ("on_demand", "spot")
@@ -24,6 +27,7 @@ def inconsistencies(draft: Draft) -> Iterator[Mistake]:
     yield from _schedules(draft)
     yield from _spot(draft)
     yield from _limits(draft)
+    yield from _budgets(draft)
     yield from _default_pools(draft)
     yield from _node_names(draft)
     yield from _gpu_files(draft)
@@ -35,6 +39,7 @@ def inconsistencies(draft: Draft) -> Iterator[Mistake]:
     yield from _gres_in_limits(draft)
     yield from _table_sizes(draft)
     yield from _equal_ports(draft)
+    yield from _receivers(draft)
     yield from aws_inconsistencies(draft)
 
 
@@ -112,6 +117,72 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
                 f"at least {pool.cheapest:g}: one node of pool {name} costs so much",
                 f"raise it to {pool.cheapest:g}, or remove pool {name}",
             )
+
+
+def _budgets(draft: Draft) -> Iterator[Mistake]:
+    budgets = dict(_budget_settings(draft))
+    if not budgets:
+        return
+    prices = [usual_price(pool) for pool in draft.pools.read.values()]
+    if draft.pools.all_read and not any(prices):
+        for location, dollars in budgets.items():
+            yield mistake_at(
+                location,
+                dollars,
+                "a budget only where a pool has a price: here it would never be reached",
+                "set cluster.pools.<pool>.price_per_hour, or limit resources instead: "
+                "cluster.accounts.<name>.limits.grp_tres_mins",
+            )
+    for name, account in sorted(draft.accounts.read.items()):
+        minutes = account.limits.grp_tres_mins or {}
+        if account.budget_dollars is not None and BILLING in minutes:
+            yield mistake_at(
+                ("accounts", name, "limits", "grp_tres_mins"),
+                f"{BILLING}={minutes[BILLING]}",
+                "the other types: budget_dollars is the account's limit of billing",
+                f"remove {BILLING}, or budget_dollars",
+            )
+    for name, qos in sorted(draft.qos.read.items()):
+        minutes = qos.grp_tres_mins or {}
+        if BILLING in minutes:
+            # Slurm takes a limit from the QOS where that has it, and then not from the accounts.
+            yield mistake_at(
+                ("qos", name, "grp_tres_mins"),
+                f"{BILLING}={minutes[BILLING]}",
+                "the other types where there are budgets: for jobs of this QOS it would hold in "
+                "place of every budget",
+                f"remove {BILLING}",
+            )
+    yield from _endless_use(draft)
+
+
+def _endless_use(draft: Draft) -> Iterator[Mistake]:
+    """What cannot be together with a budget: use that fades, and jobs without an end."""
+    half_life = draft.slurm.priority.half_life if draft.slurm else None
+    if half_life is not None:
+        yield mistake_at(
+            ("slurm", "priority", "half_life"),
+            half_life,
+            "not set where there is a budget: what is spent must not fade before the period ends",
+            "remove it; budget.period says when past use is forgotten",
+        )
+    for name, pool in sorted(draft.pools.read.items()):
+        if usual_price(pool) and pool.time_limit == UNLIMITED:
+            yield mistake_at(
+                ("pools", name, "time_limit"),
+                pool.time_limit,
+                "a length where there are budgets: a job starts only if what is left pays for its "
+                "whole time limit, and no budget pays for one without an end",
+                'write for instance "7-00:00:00"',
+            )
+
+
+def _budget_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], float]]:
+    if draft.budget and draft.budget.dollars is not None:
+        yield ("budget", "dollars"), draft.budget.dollars
+    for name, account in sorted(draft.accounts.read.items()):
+        if account.budget_dollars is not None:
+            yield ("accounts", name, "budget_dollars"), account.budget_dollars
 
 
 def _default_pools(draft: Draft) -> Iterator[Mistake]:
@@ -330,3 +401,8 @@ def _equal_ports(draft: Draft) -> Iterator[Mistake]:
                 f"a port from 1 to 65535 that is not that of {first}",
                 f"give ports.{name} or ports.{first} another number",
             )
+
+
+def _receivers(draft: Draft) -> Iterator[Mistake]:
+    if draft.monitoring and draft.platform:
+        yield from misplaced_receivers(draft.monitoring.alerts, draft.platform)

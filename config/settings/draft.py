@@ -6,8 +6,10 @@ from typing import Generic, TypeVar
 
 from config.settings.accounts import Account, Qos
 from config.settings.aws import Aws
+from config.settings.budgets import Budget
 from config.settings.limits import Limits
 from config.settings.mistakes import Mistake, path_text, shown
+from config.settings.monitoring import Monitoring
 from config.settings.part import Part
 from config.settings.pools import Pool
 from config.settings.ports import Ports
@@ -47,6 +49,8 @@ class Draft:
     users: Group[User]
     slurm: Slurm | None
     limits: Limits | None
+    budget: Budget | None
+    monitoring: Monitoring | None
     ports: Ports | None
     platform: str | None
     aws: Aws | None

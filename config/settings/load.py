@@ -8,11 +8,13 @@ from pydantic_core import ErrorDetails
 
 from config.settings.accounts import Account, Qos
 from config.settings.aws import Aws
+from config.settings.budgets import Budget
 from config.settings.cluster import ClusterFields, ClusterSettings
 from config.settings.consistency import inconsistencies
 from config.settings.draft import Draft, Group
 from config.settings.limits import Limits
 from config.settings.mistakes import Mistake, SettingsError, nearest, path_text, shown
+from config.settings.monitoring import Monitoring
 from config.settings.part import Part
 from config.settings.plain_words import mistake_of
 from config.settings.platform_defaults import with_platform_defaults
@@ -113,6 +115,8 @@ def _draft(data: Mapping[str, Any], wrong: Iterable[Location]) -> Draft:
         users=group("users", User),
         slurm=part("slurm", Slurm),
         limits=part("limits", Limits),
+        budget=part("budget", Budget),
+        monitoring=part("monitoring", Monitoring),
         ports=part("ports", Ports),
         platform=None if "platform" in spoilt_parts else str(data.get("platform", "local")),
         aws=part("aws", Aws) if data.get("aws") else None,

@@ -16,3 +16,9 @@ class Ports(Part):
     """SSH of the login node."""
     rest: Port = 6820
     """Slurm's REST interface."""
+    prometheus: Port = 9090
+    """Prometheus."""
+    alertmanager: Port = 9093
+    """Alertmanager."""
+    grafana: Port = 3000
+    """Grafana."""

@@ -11,6 +11,8 @@ from config.settings.part import Part, Whole
 from config.settings.slurm_conf_lines import ExtraLines
 from config.settings.slurm_time import TimeSpan
 
+HALF_LIFE = "7-00:00:00"
+
 Weight = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 
 
@@ -44,8 +46,12 @@ class Priority(Part):
     """Weight of the pool's `priority`, relative to the largest."""
     job_size: Weight = 500
     """Weight of the job's size: larger jobs come first, so that they are not starved."""
-    half_life: TimeSpan = "7-00:00:00"
-    """Time after which past use counts half for fair-share."""
+    half_life: TimeSpan | None = None
+    """Time after which past use counts half for fair-share. Not set: 7 days.
+
+    Where there is any budget it cannot be set: past use then counts in full, for fair-share as
+    well, until the budget's period ends.
+    """
     max_age: TimeSpan = "7-00:00:00"
     """Waiting time at which the age factor is full."""
 

@@ -39,6 +39,8 @@ OWNED_KEYS: Mapping[str, str | None] = {
     "schedulerparameters": "slurm.scheduler",
     "prioritytype": "slurm.priority",
     "prioritydecayhalflife": "slurm.priority.half_life",
+    "priorityusageresetperiod": "budget.period",
+    "priorityflags": None,
     "prioritymaxage": "slurm.priority.max_age",
     "priorityweightage": "slurm.priority.age",
     "priorityweightfairshare": "slurm.priority.fairshare",
@@ -95,7 +97,7 @@ OWNED_KEYS: Mapping[str, str | None] = {
     "slurmdparameters": None,
     "slurmdtimeout": None,
     "slurmctldtimeout": None,
-    "metricstype": "monitoring.native_metrics",
+    "metricstype": "monitoring.enabled",
 }
 """Keys of slurm.conf that the renderer writes, or that would break what it writes."""
 

@@ -16,8 +16,23 @@ from ops.prepare.machine import Machine
 from ops.prepare.steps import Ended, ProblemError, Step, ask, cache, run
 
 DEBIAN = "debian:forky-slim"
-MYSQL = "mysql:9.7"
-IMAGES = (DEBIAN, MYSQL)  # in this order: the second is built from the first
+STAND_INS = {
+    "mysql:9.7": "offline/images/mysql",
+    "prom/prometheus:v3.5.3": "offline/images/monitoring",
+    "prom/alertmanager:v0.33.1": "offline/images/monitoring",
+    "prom/node-exporter:v1.11.1": "offline/images/monitoring",
+    "prom/mysqld-exporter:v0.19.0": "offline/images/monitoring",
+}
+"""Directories that the images are built from, on DEBIAN, where they cannot be pulled. Where there
+are several targets, the target has the repository's name."""
+IMAGES = (DEBIAN, *STAND_INS)  # in this order: the others are built from the first
+GRAFANA = "grafana/grafana:12.2.0"
+GPU_EXPORTER = "nvcr.io/nvidia/k8s/dcgm-exporter:4.6.0-4.8.3-distroless"
+OPTIONAL = {
+    GRAFANA: "without Grafana; see `make report`",
+    GPU_EXPORTER: "and nobody measures GPUs",
+}
+"""Debian has no packages of them: where they cannot be pulled, clusters come up as it is said."""
 MACHINE = "debian:trixie-slim"
 """What plays EC2's machines in tests: the newest Debian whose systemd runs on cgroup v1 as well."""
 LABEL = "hpc-stack.stand-in"
@@ -48,6 +63,32 @@ def ensure_images(checkout: Path, machine: Machine, dev: bool, retry: bool) -> d
             step.end("built here", reason)
             here[image] = "stand-in"
     return here
+
+
+def ask_for_optional(retry: bool) -> None:
+    """Pulls the images that clusters can do without; that one cannot be had is remembered."""
+    wanted = [GRAFANA, *((GPU_EXPORTER,) if gives_gpus() else ())]
+    here = present(tuple(wanted))
+    for image in wanted:
+        refused = cache() / f"no-{image.rpartition('/')[2].partition(':')[0]}"
+        if image in here or (refused.exists() and not retry):
+            continue
+        step = Step(f"image {image}")
+        step.begin("pulling")
+        reason = pull(step, image)
+        if reason:
+            refused.parent.mkdir(parents=True, exist_ok=True)
+            refused.write_text(reason)
+            step.end(f"not to be had: clusters come up {OPTIONAL[image]}", reason)
+        else:
+            refused.unlink(missing_ok=True)
+            step.end("pulled")
+
+
+def gives_gpus() -> bool:
+    """Whether the engine has NVIDIA's runtime."""
+    answer = ask(["docker", "info", "--format", "{{json .Runtimes}}"])
+    return '"nvidia"' in answer.output
 
 
 def needs_pull(found: str, retry: bool) -> bool:
@@ -90,8 +131,8 @@ def pull(step: Step, image: str) -> str:
 
 def build_image(step: Step, image: str, checkout: Path, machine: Machine) -> None:
     """Builds what could not be pulled, by the same name."""
-    if image == MYSQL:
-        build_mysql(step, checkout)
+    if image in STAND_INS:
+        build_from_packages(step, image, checkout)
     else:
         build_debian(step, image, checkout, machine)
 
@@ -116,14 +157,17 @@ def build_debian(step: Step, image: str, checkout: Path, machine: Machine) -> No
     must(run(step, command, timeout=BUILD_SECONDS), image)
 
 
-def build_mysql(step: Step, checkout: Path) -> None:
+def build_from_packages(step: Step, image: str, checkout: Path) -> None:
     """From Debian's packages, in an image build like any other."""
-    command = ["docker", "build", "--tag", MYSQL, "--label", f"{LABEL}=offline/images/mysql"]
-    command += ["--build-arg", f"BASE={DEBIAN}", str(checkout / "offline/images/mysql")]
+    context = STAND_INS[image]
+    command = ["docker", "build", "--tag", image, "--label", f"{LABEL}={context}"]
+    command += ["--build-arg", f"BASE={DEBIAN}", str(checkout / context)]
+    if list(STAND_INS.values()).count(context) > 1:
+        command += ["--target", image.rpartition("/")[2].partition(":")[0]]
     for name in PROXY_VARIABLES:
         if os.environ.get(name):
             command += ["--build-arg", f"{name}={os.environ[name]}"]
-    must(run(step, command, timeout=BUILD_SECONDS), MYSQL)
+    must(run(step, command, timeout=BUILD_SECONDS), image)
 
 
 def must(ended: Ended, image: str) -> None:

@@ -15,7 +15,7 @@ from ops.environment import (
     prepared_file,
     read_prepared,
 )
-from ops.prepare.base_images import ensure_images
+from ops.prepare.base_images import ask_for_optional, ensure_images
 from ops.prepare.docker_engine import ensure_engine
 from ops.prepare.machine import this_machine
 from ops.prepare.pulumi_cli import ensure_pulumi
@@ -75,6 +75,7 @@ def prepare(checkout: Path, *, dev: bool, retry: bool) -> dict[str, Any]:
     record("pulumi", cli.record())
     record("plugins", ensure_plugins(checkout, cli, prepared.get("plugins", {}), retry))
     record("images", ensure_images(checkout, machine, dev, retry))
+    ask_for_optional(retry)
     return prepared
 
 

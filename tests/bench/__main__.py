@@ -1,12 +1,24 @@
 """`make bench`: the benchmarks on a cluster of their own, one line a figure.
 
-make bench BENCH="[rounds] [ec2] [aws] [boot] [footprint] [start] [elastic] [throughput] [make_up]"
+make bench BENCH="[rounds] [ec2] [aws] [boot] [footprint] [start] [elastic] [throughput]
+                  [monitoring] [make_up]"
 """
 
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import aws, boot, ec2, elastic, footprint, make_up, rounds, start, throughput
+from tests.bench import (
+    aws,
+    boot,
+    ec2,
+    elastic,
+    footprint,
+    make_up,
+    monitoring,
+    rounds,
+    start,
+    throughput,
+)
 from tests.bench.bench_cluster import bench_cluster
 from tests.bench.figure import Figure
 from tests.cluster.running_cluster import RunningCluster
@@ -23,6 +35,7 @@ FAMILIES: dict[str, Callable[[RunningCluster], Iterator[Figure]]] = {
     "start": start.figures,
     "elastic": elastic.figures,
     "throughput": throughput.figures,
+    "monitoring": monitoring.figures,
     "make_up": make_up.figures,
 }
 

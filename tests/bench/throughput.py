@@ -26,12 +26,12 @@ def figures(cluster: RunningCluster) -> Iterator[Figure]:
     cluster.run(USER, f"srun --nodes=4 --nodelist={WARM} true")
     ours, baseline, ungated = [], [], []
     for _ in range(ROUNDS):
-        ours.append(_jobs_per_second(cluster))
+        ours.append(jobs_per_second(cluster))
         with variant(cluster, without_gate):
-            ungated.append(_jobs_per_second(cluster))
-        ours.append(_jobs_per_second(cluster))
+            ungated.append(jobs_per_second(cluster))
+        ours.append(jobs_per_second(cluster))
         with variant(cluster, plain):
-            baseline.append(_jobs_per_second(cluster))
+            baseline.append(jobs_per_second(cluster))
         say(
             f"jobs/s: ours {ours[-2]:.1f} and {ours[-1]:.1f}, without the gate "
             f"{ungated[-1]:.1f}, plain {baseline[-1]:.1f}"
@@ -58,7 +58,8 @@ def figures(cluster: RunningCluster) -> Iterator[Figure]:
     )
 
 
-def _jobs_per_second(cluster: RunningCluster) -> float:
+def jobs_per_second(cluster: RunningCluster) -> float:
+    """From the submission of an array of JOBS to its last one's end."""
     await_value("an empty queue", lambda: not cluster.run(USER, "squeue -h"), 60)
     begun, ended = cluster.run(USER, _ROUND, timeout=300).split()
     return JOBS / (float(ended) - float(begun))

@@ -185,7 +185,8 @@ def test_a_volume_of_another_stack_is_not_taken(cluster: RunningCluster, setting
     try:
         with_other_name = cluster.stack.checkout / "Pulumi.stranger.yaml"
         text = settings.read_text().replace("name: test\n", "name: stranger\n")
-        ports = text.replace("ssh: 2922, rest: 16920", "ssh: 2923, rest: 16921")
+        others = "{ssh: 2923, rest: 16921, prometheus: 16991, alertmanager: 16994}"
+        ports = re.sub(r"ports: .*", f"ports: {others}", text)
         with_other_name.write_text(
             "\n".join(line for line in ports.splitlines() if "encryptionsalt" not in line)
         )

@@ -58,6 +58,10 @@ def test_a_node_is_told_what_its_pool_is(prod: Graph) -> None:
     assert "'spot_signal': ''" in told["prod-cpu"]
     assert "'gpus': True" in told["prod-gpu"]
     assert "'gpus': False" in told["prod-cpu"]
+    assert "/dcgm-exporter:4." in told["prod-gpu"]
+    assert "DCGM_FI_DEV_GPU_UTIL" in told["prod-gpu"]
+    assert "'gpu_exporter': ''" in told["prod-cpu"]
+    assert "DCGM_FI_DEV_GPU_UTIL" not in told["prod-cpu"]
 
 
 def test_a_nodes_image_is_for_its_processors(prod: Graph) -> None:

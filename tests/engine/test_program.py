@@ -77,6 +77,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+PORTS = ("ssh", "rest", "prometheus", "alertmanager", "grafana")
+
+
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     """A copy of the program whose stack is in a backend of its own; it is removed at the end."""
@@ -90,7 +93,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         "pools": {"cpu": {"cpus": 1, "memory_mb": 500, "max_nodes": 2}},
         "accounts": {"research": {}},
         "users": {"ada": {"uid": 2001, "accounts": ["research"]}},
-        "ports": {"ssh": free_port(), "rest": free_port()},
+        "ports": {port: free_port() for port in PORTS},
     }
     (checkout / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump({"config": {KEY: settings}}))
     stack = open_stack(NAME, checkout)
@@ -194,7 +197,7 @@ def test_all_mistakes_in_the_settings_are_reported_at_once(program: Program) -> 
     assert text.count("allowed: ") == text.count("fix: ") == 3
 
 
-@pytest.mark.parametrize("port", ["ssh", "rest"])
+@pytest.mark.parametrize("port", ["ssh", "rest", "prometheus"])
 def test_a_port_in_use_is_refused_with_its_setting_value_and_fix(
     program: Program, port: str
 ) -> None:
@@ -202,7 +205,7 @@ def test_a_port_in_use_is_refused_with_its_setting_value_and_fix(
         other.bind(("127.0.0.1", 0))
         other.listen()
         number = other.getsockname()[1]
-        program.configure(ports={"ssh": free_port(), "rest": free_port(), port: number})
+        program.configure(ports={name: free_port() for name in PORTS} | {port: number})
         text = refused(program)
     assert f"cluster.ports.{port}: {number} is in use on 127.0.0.1 by something else" in text
     assert "Allowed: a free port. Fix: set another one, or stop what listens there" in text
@@ -214,3 +217,25 @@ def test_an_engine_that_does_not_answer_is_refused_with_how_to_start_it(
     text = refused(program, DOCKER_HOST=f"unix://{tmp_path}/no-engine.sock")
     assert "The Docker engine does not answer: " in text
     assert "Fix: run `make up`, which starts it where it can, or start Docker yourself" in text
+
+
+HOOK = "https://chat.example.org/hook-that-nobody-sees"
+
+
+def test_a_receiver_of_alerts_without_its_secret_is_refused(program: Program) -> None:
+    program.configure(monitoring={"alerts": {"webhook": {}}})
+    text = refused(program)
+    assert "hpc-stack:alert_webhook_url: (not set as a secret)" in text
+    assert f"make secret NAME=alert_webhook_url STACK={NAME}" in text
+
+
+def test_a_receivers_secret_is_shown_to_nobody(program: Program) -> None:
+    program.configure(monitoring={"alerts": {"webhook": {}}})
+    key = "hpc-stack:alert_webhook_url"
+    program.stack.pulumi("config", "set", "--secret", key, HOOK)
+    shown = program.preview("--json")
+    assert shown.status == 0, shown.text
+    assert HOOK not in shown.text
+    written = (program.stack.checkout / f"Pulumi.{NAME}.yaml").read_text()
+    assert "secure:" in written
+    assert HOOK not in written

@@ -7,6 +7,7 @@ import pytest
 from host_agent import account, bundle
 from host_agent.bundle import BundleError, parse_bundle
 
+from components.aws.images import SERVICE_IMAGES
 from config.render.aws_bundle import (
     BUNDLE_KEY,
     DUMPS_PREFIX,
@@ -20,14 +21,10 @@ from tests.security.graph import environment_settings
 
 SETTINGS = environment_settings("dev")
 SITE = Site(
-    images={
-        name: f"registry/{name}:1"
-        for name in (
-            "mysql", "slurmctld", "slurmdbd", "slurmrestd", "login", "configurator", "node-manager",
-        )
-    },
+    images={name: f"registry/{name}:1" for name in SERVICE_IMAGES},
     cgroup="v2",
     aws=AwsSite(
+        log_group="/hpc-stack/dev/services",
         region="eu-central-1",
         controller_address="10.80.192.4",
         registry="registry",
@@ -39,7 +36,7 @@ SITE = Site(
             )
         },
     ),
-)  # fmt: skip
+)
 
 
 def document(**changes: Any) -> str:

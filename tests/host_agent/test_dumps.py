@@ -74,6 +74,8 @@ def test_what_was_lost_after_a_dump_comes_back(
     name = dumps.dump(PROJECT, database, datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
     assert name == "20261124T030000Z.sql.gz"
     assert database.dumps() == [name]
+    told = (tmp_path / "metrics/backup.prom").read_text()
+    assert "hpc_stack_backup_last_success_timestamp_seconds 1795489200\n" in told
     sql("DELETE FROM jobs; CREATE TABLE later (id INT)")
     before = host.containers()
     dumps.restore(PROJECT, database, name)
@@ -103,11 +105,14 @@ def test_half_a_dump_is_refused_before_anything_is_touched(
     assert "slurmdbd" in host.containers()
 
 
-def test_a_dump_that_mysql_refuses_is_no_dump(host: Host, database: Account) -> None:
+def test_a_dump_that_mysql_refuses_is_no_dump(
+    host: Host, database: Account, tmp_path: Path
+) -> None:
     sql("DROP DATABASE slurm_acct_db; CREATE DATABASE other")
     with pytest.raises(DumpFailed, match="mysqldump: "):
         dumps.dump(PROJECT, database, datetime.now(UTC))
     assert database.dumps() == []
+    assert not (tmp_path / "metrics").exists()
 
 
 def test_no_secret_is_in_a_dump(host: Host, database: Account, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def fleet_document(**changes: Any) -> dict[str, Any]:
             "brake_after": 10,
         },
         "time_zone": "UTC",
+        "node_metrics": True,
         "docker": {
             "image": "hpc-stack/slurmd:x",
             "network": "hpc-local_cluster",
@@ -115,6 +116,7 @@ def make_instance(
     detail: str = "",
     price_per_hour: float = 0.0,
     trouble: str = "",
+    address: str = "",
 ) -> Instance:
     return Instance(
         node=node,
@@ -125,4 +127,5 @@ def make_instance(
         detail=detail,
         price_per_hour=price_per_hour,
         trouble=trouble,
+        address=address,
     )

@@ -15,6 +15,7 @@ from node_manager.apply import Hands
 from node_manager.brakes import BrakeFiles
 from node_manager.fleet import Fleet
 from node_manager.journal import Journal
+from node_manager.ledger import Ledger
 from node_manager.metrics import Metrics
 from node_manager.provider import (
     Instance,
@@ -31,6 +32,7 @@ from node_manager.reconcile import Reconciler
 from node_manager.report import ReportFile
 from node_manager.slurm_client import SlurmClient, SlurmRefused, SlurmUnavailable
 from node_manager.slurm_state import BaseState, Flag, NodeUpdate, SlurmNode
+from node_manager.targets import Targets
 
 
 class Crash(Exception):
@@ -157,8 +159,10 @@ def make_reconciler(
 ) -> Reconciler:
     """A manager as __main__ starts it, without the loop."""
     marks, brakes = MarkFiles(run_dir), BrakeFiles(run_dir)
+    targets = Targets(run_dir / "targets")
     marks.prepare()
     brakes.prepare()
+    targets.prepare()
     return Reconciler(
         Hands(
             fleet=fleet,
@@ -169,6 +173,8 @@ def make_reconciler(
             journal=journal,
             metrics=metrics or Metrics(fleet),
             report=ReportFile(run_dir),
+            targets=targets,
+            ledger=Ledger(run_dir, fleet.pools, clock()),
             clock=clock,
         )
     )

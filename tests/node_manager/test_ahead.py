@@ -36,6 +36,7 @@ def run(
     *,
     kept: frozenset[str] = frozenset(),
     instances: Sequence[Instance] | None = None,
+    budget_reached: bool = False,
     **pool: Any,
 ) -> tuple[list[str], frozenset[str]]:
     """The nodes that are powered up, and those that are kept afterwards."""
@@ -43,7 +44,8 @@ def run(
     if instances is None:
         instances = [make_instance(name) for name, node in nodes.items() if not node.off]
     fleet = make_fleet(max_nodes=len(states), **pool)
-    actions = decide(fleet, View(nodes=nodes, instances=instances, kept=kept), Memory(), NOW)
+    view = View(nodes=nodes, instances=instances, kept=kept, budget_reached=budget_reached)
+    actions = decide(fleet, view, Memory(), NOW)
     keeps = [action.nodes for action in actions if isinstance(action, Keep)]
     assert len(keeps) <= 1
     assert keeps != [kept], "Slurm is told only what is new"
@@ -87,6 +89,18 @@ def test_what_is_missing_is_powered_up_and_what_is_there_is_kept(
     states: list[str], pool: dict[str, Any], powered_up: list[str], kept: list[str]
 ) -> None:
     assert run(states, **pool) == (powered_up, frozenset(kept))
+
+
+@pytest.mark.parametrize(
+    "pool", [{"min_nodes": 2}, {"warm_nodes": 2}, {"schedule": [ALWAYS]}], ids=str
+)
+def test_when_the_money_is_spent_no_node_is_there_but_for_a_job(pool: dict[str, Any]) -> None:
+    kept = frozenset(["cpu-1", "cpu-2"])
+    states = [UP, UP, OFF, BUSY]
+    assert run(states, kept=kept, budget_reached=True, **pool) == ([], frozenset())
+    assert run(states, kept=kept, **pool) != ([], frozenset())
+    # What a job has is replaced as ever when its machine has to go.
+    assert run([NOTICED, OFF], budget_reached=True, **pool)[0] == ["cpu-2"]
 
 
 def test_the_most_expensive_go_first() -> None:

@@ -170,7 +170,7 @@ def test_a_container_is_what_the_contract_says(engine: Engine, provider: DockerP
     assert list(found["NetworkSettings"]["Networks"]) == [engine.mark]
     assert "cpu-1" in found["NetworkSettings"]["Networks"][engine.mark]["Aliases"]
     assert host["Privileged"] is False
-    assert not host["CapAdd"]
+    assert host["CapAdd"] == ["SYS_PTRACE"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert host["Init"] is True
     assert host["NanoCpus"] == 2_000_000_000
@@ -203,7 +203,7 @@ def test_cgroup_v2_gets_what_slurmd_needs_and_no_more(engine: Engine, key: Path)
     provider = DockerProvider(engine.fleet(cgroup="v2"), key)
     container = launched(provider, "cpu-1")["cpu-1"]
     host = engine.client.inspect_container(container)["HostConfig"]
-    assert sorted(host["CapAdd"]) == ["BPF", "NET_ADMIN", "SYS_NICE"]
+    assert sorted(host["CapAdd"]) == ["BPF", "NET_ADMIN", "SYS_NICE", "SYS_PTRACE"]
     assert host["CgroupnsMode"] == "host"
     assert "/sys/fs/cgroup:/sys/fs/cgroup:rw" in host["Binds"]
     assert host["Privileged"] is False

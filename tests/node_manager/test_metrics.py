@@ -5,6 +5,7 @@ import socket
 import urllib.request
 from pathlib import Path
 
+import pytest
 from node_manager.fleet import Fleet
 from node_manager.journal import Journal
 from node_manager.metrics import Metrics
@@ -105,3 +106,29 @@ def test_requests_to_the_platform_are_counted_by_name_and_result(tmp_path: Path)
     seen = cluster.scrape()
     assert seen['hpc_stack_api_calls_total{call="CreateFleet",result="ok"}'] == 2
     assert seen['hpc_stack_api_calls_total{call="CreateFleet",result="RequestLimitExceeded"}'] == 1
+
+
+def test_what_machines_cost_is_told_by_what_they_do(tmp_path: Path) -> None:
+    prices = {"on_demand": 3.6, "spot": 0.1}
+    cluster = Cluster(tmp_path, make_fleet(cpus=2, max_nodes=2, price_per_hour=prices))
+    cluster.slurm.registers = False
+    cluster.slurm.allocate("cpu-1")
+    for _ in range(5):
+        cluster.round(10.0)
+    starting = cost(cluster, "starting")
+    assert starting > 0
+    assert cost(cluster, "allocated") == 0
+    cluster.slurm.registers = True
+    for _ in range(6):
+        cluster.round(10.0)
+    # FakeSlurm's job holds half of the node.
+    allocated, idle = cost(cluster, "allocated"), cost(cluster, "idle")
+    assert allocated > 0
+    assert allocated + idle + cost(cluster, "starting") == pytest.approx(
+        cluster.scrape()["hpc_stack_spent_this_month_dollars"], abs=0.011 * 2
+    )
+
+
+def cost(cluster: Cluster, use: str) -> float:
+    labels = f'capacity="on_demand",pool="cpu",use="{use}"'
+    return cluster.scrape().get(f"hpc_stack_node_cost_dollars_total{{{labels}}}", 0.0)

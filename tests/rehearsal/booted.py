@@ -22,6 +22,8 @@ ON_THIS_MACHINE: dict[str, Any] = {
     # Of this machine's processors, and as many of them as any has.
     "controller": {"instance_type": "t3.small"},
     "pool": {"instance_types": ["c7i.large"], "max_nodes": 4},
+    # Where the image of Grafana cannot be had, the cluster is observed all the same.
+    "monitoring": {"grafana": False},
 }
 
 
@@ -87,7 +89,11 @@ def fit_to_this_machine(stack: RehearsedStack) -> None:
     settings = stack.settings()
     pool = {**settings["pools"]["cpu"], **ON_THIS_MACHINE["pool"]}
     controller = ON_THIS_MACHINE["controller"]
-    stack.configure(aws={**settings["aws"], "controller": controller}, pools={"cpu": pool})
+    stack.configure(
+        aws={**settings["aws"], "controller": controller},
+        pools={"cpu": pool},
+        monitoring=ON_THIS_MACHINE["monitoring"],
+    )
     if docker("info", "--format", "{{.CgroupVersion}}") == "1":
         file = stack.stack.checkout / "components" / "aws" / "delivery.py"
         text = file.read_text()

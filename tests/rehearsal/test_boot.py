@@ -76,6 +76,19 @@ def test_a_job_on_several_nodes_knows_them_by_name(cluster: BootedCluster) -> No
     assert told[2:] == ["cpu-1", "cpu-2"]
 
 
+def test_everything_is_measured_machines_in_other_networks_too(cluster: BootedCluster) -> None:
+    ask = "http://127.0.0.1:9090/api/v1/query?query=up"
+    words = ("docker", "exec", "hpc-dev-prometheus-1", "wget", "-q", "-O", "-", ask)
+
+    def silent() -> set[str]:
+        found = json.loads(cluster.controller.run(*words))["data"]["result"]
+        up = {one["metric"]["job"] for one in found if one["value"][1] == "1"}
+        up |= {one["metric"].get("node", "") for one in found if one["value"][1] == "1"}
+        return {"host", "node-manager", "job-exporter", "mysql", "slurm-jobs", "cpu-1"} - up
+
+    await_value("all of them to be measured", lambda: not silent(), 90)
+
+
 def test_a_node_reaches_slurm_and_no_other_container(cluster: BootedCluster) -> None:
     node = cluster.nodes()["cpu-1"]
     form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"

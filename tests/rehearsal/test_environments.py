@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.aws.images import MIRRORED
 from config.render.compose import SECRETS
 from tests.rehearsal.account import REGION, RehearsedAccount
 from tests.rehearsal.stack import (
@@ -66,7 +67,7 @@ def test_images_are_built_for_the_processors_that_the_cluster_has_and_pushed_by_
 ) -> None:
     asked = stack.account.docker_log.read_text()
     images = stack.stack.outputs()["images"]
-    tags = {image.rpartition(":")[2].partition("-")[2] for image in images}
+    tags = {image.rpartition(":")[2].rpartition("-")[2] for image in images}
     assert tags == {"x86_64", "arm64"}
     for platform, target in (("linux/arm64", "slurmctld"), ("linux/amd64", "slurmd")):
         lines = [line for line in asked.splitlines() if f"platform={platform}" in line]
@@ -74,8 +75,9 @@ def test_images_are_built_for_the_processors_that_the_cluster_has_and_pushed_by_
         assert [line for line in lines if target in line.split()]
     (mirrored,) = (image for image in images if "/mysql:" in image)
     assert f"push --quiet {mirrored}" in asked
-    # For images of ours for two kinds of processors, the agent, and MySQL.
-    assert asked.count("login --username AWS --password-stdin") == 4
+    # For images of ours for two kinds of processors, the agent, and each image of others.
+    others = sum(any(f"/{one}:" in image for one in MIRRORED) for image in images)
+    assert asked.count("login --username AWS --password-stdin") == 3 + others
 
 
 def test_the_controllers_machine_names_only_its_agents_own_content(stack: RehearsedStack) -> None:

@@ -117,7 +117,11 @@ def graph(settings: ClusterSettings) -> Graph:
     pulumi.runtime.set_mocks(_Answers(), project="hpc-stack", stack=settings.name, monitor=recorder)
 
     args = AwsClusterArgs(
-        settings=settings, account=ACCOUNT, project="hpc-stack", stack=settings.name
+        alert_secrets={},
+        settings=settings,
+        account=ACCOUNT,
+        project="hpc-stack",
+        stack=settings.name,
     )
     run = pulumi.runtime.test(lambda: AwsCluster(settings.name, args))  # type: ignore[no-untyped-call]
     run()

@@ -9,14 +9,14 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from components.aws.policies.facts import Facts
+from components.aws.policies.facts import NODE_IMAGES, Facts
 from components.aws.tags import CLUSTER
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0123"
 SECRETS = ("slurm_key", "jwt_key", "database_password", "database_root_password")
-IMAGES = ("slurmctld", "slurmd", "mysql", "node-manager")
-POOLS = tuple(f"a-pool-with-a-long-name-{number:02}" for number in range(20))
+IMAGES = ("slurmctld", "slurmd", "dcgm-exporter", "mysql", "node-manager")
+POOLS = {f"a-pool-with-a-long-name-{number:02}": NODE_IMAGES for number in range(20)}
 PLACE = {"account": ACCOUNT, "region": REGION, "partition": "aws"}
 
 
@@ -39,6 +39,7 @@ def role(path: str) -> str:
 SYSTEM, DATA = "arn:aws:s3:::dev-system-1a2b", "arn:aws:s3:::dev-jobs-3c4d"
 HOMES = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/fs-0a"
 DOOR = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0b"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:hpc-alerts"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:dev-flow-logs"
 JOBS = role("/hpc-stack/dev/dev-jobs-9f")
 FACTS = Facts(
@@ -58,6 +59,7 @@ FACTS = Facts(
     kms_key=None,
 )
 WITH_KEY = replace(FACTS, kms_key=KEY)
+WITH_TOPIC = replace(FACTS, alert_topic=TOPIC)
 
 OURS = {f"aws:ResourceTag/{CLUSTER}": "dev"}
 THEIRS = {f"aws:ResourceTag/{CLUSTER}": "prod"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from components.aws.policies.controller import controller_policy, launch_policy
-from components.aws.policies.facts import Facts
+from components.aws.policies.facts import NODE_IMAGES, Facts
 from components.aws.policies.machines import trust
 from components.aws.policies.node import jobs_policy, jobs_trust, node_policy
 from components.aws.policies.permissions import permissions, unnarrowed
@@ -36,7 +36,9 @@ from tests.unit.iam_decisions import (
     SECRETS,
     SYSTEM,
     THEIRS,
+    TOPIC,
     WITH_KEY,
+    WITH_TOPIC,
     decision,
     denied,
     ec2,
@@ -79,7 +81,7 @@ def test_an_object_that_is_not_there_yet_does_not_look_forbidden() -> None:
 
 
 def test_a_node_reads_its_own_pools_names_and_nothing_else_in_s3() -> None:
-    policy = node_policy(FACTS, "cpu", JOBS)
+    policy = node_policy(FACTS, "cpu", ["slurmd"], JOBS)
     assert may(policy, "s3:GetObject", f"{SYSTEM}/names/cpu.json")
     for key in ("names/gpu.json", "names/cpu.json.old", "bundle/bundle.json", "dumps/x.sql.gz"):
         assert not may(policy, "s3:GetObject", f"{SYSTEM}/{key}")
@@ -90,7 +92,7 @@ def test_a_node_reads_its_own_pools_names_and_nothing_else_in_s3() -> None:
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_node_reads_slurms_key_and_no_other_secret(secret: str) -> None:
-    policy = node_policy(FACTS, "cpu", JOBS)
+    policy = node_policy(FACTS, "cpu", ["slurmd"], JOBS)
     assert may(policy, "ssm:GetParameter", parameter(secret)) is (secret == "slurm_key")
 
 
@@ -105,13 +107,17 @@ def test_the_controller_reads_the_secrets_of_its_own_cluster(secret: str) -> Non
 @pytest.mark.parametrize("image", IMAGES)
 def test_each_machine_pulls_the_images_that_it_runs(image: str) -> None:
     own, pull = repository(image), "ecr:BatchGetImage"
-    assert may(node_policy(FACTS, "cpu", JOBS), pull, own) is (image == "slurmd")
-    assert may(controller_policy(FACTS), pull, own) is (image != "slurmd")
+    assert may(node_policy(FACTS, "cpu", ["slurmd"], JOBS), pull, own) is (image == "slurmd")
+    assert may(controller_policy(FACTS), pull, own) is (image not in NODE_IMAGES)
+    with_gpus = node_policy(FACTS, "gpu", NODE_IMAGES, JOBS)
+    assert may(with_gpus, pull, own) is (image in NODE_IMAGES)
     assert not may(controller_policy(FACTS), pull, repository(image, "prod"))
     assert not may(controller_policy(FACTS), "ecr:PutImage", own)
 
 
-@pytest.mark.parametrize("policy", [controller_policy(FACTS), node_policy(FACTS, "cpu", JOBS)])
+@pytest.mark.parametrize(
+    "policy", [controller_policy(FACTS), node_policy(FACTS, "cpu", ["slurmd"], JOBS)]
+)
 def test_homes_are_mounted_through_the_access_point(policy: str) -> None:
     for action in ("ClientMount", "ClientWrite", "ClientRootAccess"):
         asked = f"elasticfilesystem:{action}"
@@ -124,12 +130,12 @@ def test_homes_are_mounted_through_the_access_point(policy: str) -> None:
     "action", ["ec2:RunInstances", "ec2:TerminateInstances", "ec2:CreateTags", "iam:PassRole"]
 )
 def test_a_node_and_its_jobs_do_nothing_to_machines(action: str) -> None:
-    for policy in (node_policy(FACTS, "cpu", JOBS), jobs_policy(FACTS)):
+    for policy in (node_policy(FACTS, "cpu", ["slurmd"], JOBS), jobs_policy(FACTS)):
         assert not any(action in one["Action"] for one in json.loads(policy)["Statement"])
 
 
 def test_a_node_may_take_the_jobs_role_and_no_other() -> None:
-    policy = node_policy(FACTS, "cpu", JOBS)
+    policy = node_policy(FACTS, "cpu", ["slurmd"], JOBS)
     assert may(policy, "sts:AssumeRole", JOBS)
     assert not may(policy, "sts:AssumeRole", role("/hpc-stack/dev/dev-controller-1a"))
 
@@ -145,7 +151,7 @@ def test_jobs_use_the_data_bucket() -> None:
 
 
 def test_jobs_can_do_nothing_outside_the_data_bucket() -> None:
-    for facts in (FACTS, WITH_KEY):
+    for facts in (FACTS, WITH_KEY, WITH_TOPIC):
         for one in json.loads(jobs_policy(facts))["Statement"]:
             assert all(resource in (DATA, f"{DATA}/*", KEY) for resource in one["Resource"])
             assert all(action.startswith(("s3:", "kms:")) for action in one["Action"])
@@ -240,7 +246,7 @@ def test_homes_answer_nobody_without_tls_or_beside_the_access_point() -> None:
 EVERY: Mapping[str, Callable[[Facts], str]] = {
     "controller": controller_policy,
     "launches": launch_policy,
-    "node": lambda facts: node_policy(facts, "cpu", JOBS),
+    "node": lambda facts: node_policy(facts, "cpu", ["slurmd"], JOBS),
     "jobs": jobs_policy,
 }
 
@@ -314,14 +320,17 @@ def test_each_permission_about_every_resource_says_why() -> None:
 
 
 def test_the_list_of_permissions_is_that_of_the_policies() -> None:
-    for facts in (FACTS, WITH_KEY):
+    for facts in (FACTS, WITH_KEY, WITH_TOPIC):
         by_role = everything(facts)
         texts = {
             "controller": (controller_policy(facts), launch_policy(facts)),
             "jobs": (jobs_policy(facts),),
             "flow-logs": (flow_log_policy(LOGS),),
             "snapshots": (snapshot_policy("dev", **PLACE),),
-            **{f"{pool}-node": (node_policy(facts, pool, JOBS),) for pool in POOLS},
+            **{
+                f"{pool}-node": (node_policy(facts, pool, images, JOBS),)
+                for pool, images in POOLS.items()
+            },
         }
         assert by_role.keys() == texts.keys()
         for name, made in texts.items():
@@ -340,7 +349,7 @@ def test_a_large_clusters_policies_are_within_iams_limits(facts: Facts) -> None:
         subnets=[f"subnet-0123456789abcdef{n}" for n in range(6)],
         security_groups=[f"sg-0123456789abcdef{n}" for n in range(5)],
         amis=[f"ami-0123456789abcdef{n}" for n in range(4)],
-        repositories={**images, "slurmd": repository("slurmd")},
+        repositories={**images, **{image: repository(image) for image in NODE_IMAGES}},
     )
     for name, statements in everything(large).items():
         text = document(*statements)
@@ -359,3 +368,23 @@ def test_the_same_facts_in_another_order_give_the_same_bytes() -> None:
     )
     for make in EVERY.values():
         assert make(other) == make(FACTS)
+
+
+def test_the_controller_writes_its_services_logs_and_reads_none() -> None:
+    streams = "arn:aws:logs:eu-central-1:123456789012:log-group:/hpc-stack/dev/services:log-stream:"
+    policy = controller_policy(FACTS)
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        assert may(policy, action, f"{streams}slurmctld")
+        assert not may(policy, action, f"{streams}slurmctld".replace("/dev/", "/prod/"))
+    for action in ("logs:DeleteLogStream", "logs:GetLogEvents", "logs:CreateLogGroup"):
+        assert not may(policy, action, f"{streams}slurmctld")
+
+
+def test_the_controller_publishes_alerts_to_the_topic_of_the_settings_and_no_other() -> None:
+    assert may(controller_policy(WITH_TOPIC), "sns:Publish", TOPIC)
+    for other in (f"{TOPIC}-2", TOPIC.replace("hpc-alerts", "payments")):
+        assert not may(controller_policy(WITH_TOPIC), "sns:Publish", other)
+    for action in ("sns:Subscribe", "sns:SetTopicAttributes"):
+        assert not may(controller_policy(WITH_TOPIC), action, TOPIC)
+    assert "sns:" not in controller_policy(FACTS)
+    assert "sns:" not in node_policy(WITH_TOPIC, "cpu", ["slurmd"], JOBS)

@@ -18,6 +18,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from components.aws.firewall import GPU_EXPORTER
 from components.aws.host import boot, calls, disks
 from components.aws.user_data import controller_user_data, encoded, node_user_data
 
@@ -50,7 +51,13 @@ NODE: dict[str, Any] = {
     "jobs_role": "arn:aws:iam::123456789012:role/hpc-stack/dev/dev-jobs-0",
     "gpus": False,
     "spot_signal": "USR1",
+    "gpu_exporter": "",
+    "node_metrics": True,
 }
+MEASURED: dict[str, Any] = {
+    "gpu_exporter": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/dcgm-exporter:4"
+}
+"""What a node is told besides whose GPUs are measured."""
 
 
 @pytest.mark.parametrize(
@@ -126,7 +133,15 @@ def test_what_a_bucket_has_not_is_told_at_once(service: list[Any]) -> None:
         calls.read_object({"bucket": "b", "region": "eu-central-1"}, "key")
 
 
-@pytest.mark.parametrize("text", [controller_user_data(**CONTROLLER), node_user_data(**NODE)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        controller_user_data(**CONTROLLER),
+        node_user_data(**NODE),
+        node_user_data(**{**NODE, **MEASURED, "gpus": True}),
+    ],
+    ids=["controller", "node", "GPUs"],
+)
 def test_user_data_is_small_and_the_same_each_time(text: str) -> None:
     packed = encoded(text)
     assert gzip.decompress(base64.b64decode(packed)).decode() == text
@@ -171,7 +186,7 @@ def test_slurmd_runs_without_privilege(machine: dict[str, str]) -> None:
     words = slurmd(machine)
     assert "--privileged" not in words
     added = [words[index + 1] for index, word in enumerate(words) if word == "--cap-add"]
-    assert added == ["BPF", "NET_ADMIN", "SYS_NICE"]
+    assert added == ["BPF", "NET_ADMIN", "SYS_NICE", "SYS_PTRACE"]
     assert "no-new-privileges:true" in words
 
 
@@ -216,6 +231,28 @@ def test_a_container_has_its_gpus_by_name_too(
 
     assert devices(slurmd(machine, gpus=True)) == sorted(["/dev/infiniband/uverbs0", *gpus])
     assert devices(slurmd(machine)) == ["/dev/infiniband/uverbs0"]
+
+
+def test_the_exporter_of_gpus_has_no_privilege_and_not_the_hosts_network(
+    machine: dict[str, str],
+) -> None:
+    words = boot.exporter_arguments({**NODE, **MEASURED}, "gpu-1")
+    assert not {"--privileged", "--network", "--cap-add"} & set(words)
+    assert words[words.index("--cap-drop") + 1] == "ALL"
+    assert "no-new-privileges:true" in words
+    assert words[words.index("--publish") + 1] == f"9400:{GPU_EXPORTER}"
+    assert words[-1] == MEASURED["gpu_exporter"]
+
+
+def test_slurmd_writes_and_the_exporter_reads_which_job_has_which_gpu(
+    machine: dict[str, str],
+) -> None:
+    jobs = "/run/hpc-stack/gpu-jobs"
+    assert f"{jobs}:{jobs}" in slurmd(machine, gpus=True, **MEASURED)
+    assert not [word for word in slurmd(machine, gpus=True) if jobs in word]
+    words = boot.exporter_arguments({**NODE, **MEASURED}, "gpu-1")
+    assert f"{jobs}:{jobs}:ro" in words
+    assert f"DCGM_HPC_JOB_MAPPING_DIR={jobs}" in words
 
 
 def disk(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:

@@ -184,6 +184,25 @@ def test_a_qos_that_settings_no_longer_name_is_kept_and_reported() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [(None, 600, "600"), (600, 700, "700"), (600, 0, "0"), (0, None, "-1")],
+)
+def test_the_clusters_budget_is_a_limit_of_slurms_own_account(
+    old: int | None, new: int | None, change: str
+) -> None:
+    wanted, present = Records(root_billing_minutes=new), Records(root_billing_minutes=old)
+    assert commands(wanted, present) == [
+        f"modify account where name=root set GrpTRESMins=billing={change}"
+    ]
+    assert commands(wanted, wanted) == []
+
+
+def test_a_budget_that_went_is_taken_back_and_other_limits_stay() -> None:
+    old = account(GrpTRESMins={"billing": 600, "cpu": 5})
+    assert account_change(old, account(GrpTRESMins={"cpu": 5})) == ["GrpTRESMins=billing=-1,cpu=5"]
+
+
 def test_each_step_says_what_it_does() -> None:
     wanted = Records(accounts={"a": account(MaxJobs=4)}, users={"ada": user("a")})
     present = Records(accounts={"a": account(), "old": account()})

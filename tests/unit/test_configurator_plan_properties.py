@@ -27,13 +27,23 @@ class Sacctmgr:
     qos: dict[str, Qos] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    root: Limits = field(default_factory=lambda: {"GrpTRESMins": {}})
 
     @classmethod
     def holding(cls, records: Records) -> "Sacctmgr":
-        return cls(dict(records.qos), dict(records.accounts), dict(records.users))
+        minutes = records.root_billing_minutes
+        root: Limits = {"GrpTRESMins": {} if minutes is None else {"billing": minutes}}
+        return cls(dict(records.qos), dict(records.accounts), dict(records.users), root)
 
     def records(self) -> Records:
-        return Records(qos=self.qos, accounts=self.accounts, users=self.users)
+        minutes = self.root["GrpTRESMins"]
+        assert isinstance(minutes, dict)
+        return Records(
+            qos=self.qos,
+            accounts=self.accounts,
+            users=self.users,
+            root_billing_minutes=minutes.get("billing"),
+        )
 
     def run(self, step: Step) -> None:
         verb, entity, *words = step.arguments
@@ -87,6 +97,9 @@ class Sacctmgr:
         )
 
     def _set_account(self, key: str, value: str, *, name: str) -> None:
+        if name == "root":
+            self.root = _limited(self.root, key, value)
+            return
         old = self.accounts[name]
         match key:
             case "Description":
@@ -190,6 +203,7 @@ def records(draw: st.DrawFn) -> Records:
             )
             for name, held in users.items()
         },
+        root_billing_minutes=draw(COUNTS),
     )
 
 
@@ -204,6 +218,7 @@ def kept(records: Records) -> Records:
         qos={name: entry(one) for name, one in records.qos.items()},
         accounts={name: entry(one) for name, one in records.accounts.items()},
         users=records.users,
+        root_billing_minutes=records.root_billing_minutes,
     )
 
 
@@ -227,6 +242,7 @@ def test_what_is_named_becomes_as_wanted(wanted: Records, present: Records) -> N
     after, asked = kept(carried_out(wanted, present)), kept(wanted)
     assert {name: after.qos[name] for name in asked.qos} == asked.qos
     assert {name: after.accounts[name] for name in asked.accounts} == asked.accounts
+    assert after.root_billing_minutes == asked.root_billing_minutes
     for name, user in asked.users.items():
         found = after.users[name]
         assert (found.default_account, found.admin) == (user.default_account, user.admin)

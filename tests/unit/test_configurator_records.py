@@ -145,12 +145,20 @@ def test_slurms_own_account_and_user_are_left_alone() -> None:
     assert "root" not in records.users
 
 
+def test_of_slurms_own_account_the_clusters_budget_is_read_alone() -> None:
+    assert read().root_billing_minutes is None
+    line = "root|||1|normal|||billing=600000,cpu=5||||||"
+    rows = [*printed(ASSOCIATION_COLUMNS, line), *ASSOCIATIONS[1:]]
+    assert read(associations=rows).root_billing_minutes == 600000
+
+
 def test_an_empty_database_is_no_records() -> None:
     assert read(qos=[], accounts=[], users=[], associations=[]) == Records()
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    return {"version": 1, "cluster": "local", "qos": {}, "accounts": {}, "users": {}, **changes}
+    empty: dict[str, Any] = {"qos": {}, "accounts": {}, "users": {}, "root_billing_minutes": None}
+    return {"version": 1, "cluster": "local", **empty, **changes}
 
 
 def test_asked_for_and_printed_records_have_the_same_form() -> None:

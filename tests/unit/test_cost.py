@@ -156,7 +156,7 @@ def test_what_is_not_in_the_sum_is_named_with_its_price() -> None:
         "homes (EFS) 0.3 a GB-month and each GB read, written or backed up",
         "buckets (S3) 0.023 and images (ECR) 0.1 a GB-month",
         "nodes' root disks 0.08 a GB-month",
-        "flow logs 0.5 a GB taken in",
+        "flow logs and services' logs 0.5 a GB taken in",
         "traffic out 0.09 a GB",
         "CPU credits of t4g.small beyond its baseline",
         "requests",

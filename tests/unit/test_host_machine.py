@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from components.aws.host import boot, disks
-from tests.unit.test_boot import CONTROLLER, NODE
+from config.render.gpu_exporter import GPU_FIELDS
+from tests.unit.test_boot import CONTROLLER, MEASURED, NODE
 
 PROGRAMS = ("docker", "iptables", "mdadm", "mkfs.xfs", "mount", "nvidia-smi", "systemctl", "umount")
 A_CONTROLLER = {**CONTROLLER, "role": "controller"}
 A_NODE = {**NODE, "role": "node"}
+A_GPU_NODE = {**A_NODE, **MEASURED, "gpus": True, "gpu_fields": GPU_FIELDS}
 
 
 class Machine:
@@ -75,7 +77,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(boot, "__file__", str(user_data))
     monkeypatch.setattr(boot, "SCRIPT", made.script)
     monkeypatch.setattr(boot, "UNITS", made.units)
-    for name in ("RUN", "JOB_ENVIRONMENT"):
+    for name in ("RUN", "JOB_ENVIRONMENT", "GPU_JOBS", "GPU_FIELDS"):
         monkeypatch.setattr(boot, name, tmp_path / name)
     for module in (boot, disks):
         monkeypatch.setattr(module, "SCRATCH", str(made.scratch))
@@ -231,6 +233,39 @@ def test_a_node_whose_gpus_have_no_driver_says_so(
 def test_a_node_without_gpus_does_not_ask_for_them(machine: Machine, aws: None) -> None:
     boot.main(A_NODE)
     assert not machine.ran("nvidia-smi")
+
+
+def test_gpus_are_measured_once_slurmd_runs(machine: Machine, aws: None) -> None:
+    boot.main(A_GPU_NODE)
+    slurmd, exporter = machine.ran("docker run")
+    assert "--name slurmd" in slurmd
+    assert "--name dcgm-exporter" in exporter
+    assert exporter.endswith(MEASURED["gpu_exporter"])
+    assert boot.GPU_FIELDS.read_text() == GPU_FIELDS
+
+
+def test_a_node_whose_gpus_nobody_can_measure_runs_jobs_and_says_so(
+    machine: Machine, aws: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    machine.refuse("docker run *dcgm-exporter*")
+    boot.main(A_GPU_NODE)
+    assert "--name slurmd" in machine.ran("docker run")[0]
+    assert machine.ran("docker rm")[-1] == "docker rm --force dcgm-exporter"
+    assert "this node's GPUs are not measured" in capfd.readouterr().err
+
+
+def test_a_new_slurmd_knows_of_no_job_with_a_gpu(machine: Machine, aws: None) -> None:
+    boot.GPU_JOBS.mkdir()
+    (boot.GPU_JOBS / "0").write_text("7\n")
+    boot.main(A_GPU_NODE)
+    assert list(boot.GPU_JOBS.iterdir()) == []
+    assert boot.GPU_JOBS.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_node_without_an_exporter_starts_slurmd_alone(machine: Machine, aws: None) -> None:
+    boot.main({**A_NODE, "gpus": True})
+    (run,) = machine.ran("docker run")
+    assert "--name slurmd" in run
 
 
 # Scratch space.

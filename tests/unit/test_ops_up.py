@@ -14,6 +14,8 @@ OUTPUTS: dict[str, Any] = {
     "ssh": "ssh -p 2022 USER@127.0.0.1",
     "rest": "http://127.0.0.1:6820/slurm/v0.0.45/",
     "images": ["hpc-stack/login:1", "hpc-stack/slurmd:1"],
+    "services": ["login", "mysql", "node-manager", "slurmctld", "slurmdbd", "slurmrestd"],
+    "prometheus": "http://127.0.0.1:9090/",
 }
 JOB = FirstJob(
     job="7",
@@ -43,10 +45,11 @@ def test_the_summary_says_so_when_nothing_changed() -> None:
 def test_the_summary_says_what_to_do_next_and_where_things_are() -> None:
     lines = up.summary("local", OUTPUTS, None).splitlines()
     assert "The cluster local is up." in lines
-    for part in (OUTPUTS["ssh"], OUTPUTS["rest"], "Pulumi.local.yaml", "docs/configuration.md"):
+    addresses = [OUTPUTS[name] for name in ("ssh", "rest", "prometheus")]
+    for part in (*addresses, "Pulumi.local.yaml", "docs/configuration.md"):
         assert any(part in line for line in lines)
     commands = [line.split()[:2] for line in lines if line.startswith("  make ")]
-    assert commands == [["make", "shell"], ["make", "status"], ["make", "down"]]
+    assert commands == [["make", "shell"], ["make", "status"], ["make", "down"], ["make", "report"]]
 
 
 def test_commands_for_another_stack_name_it() -> None:
@@ -62,7 +65,7 @@ def test_what_the_commands_do_is_written_below_each_other() -> None:
         columns = {
             line.index(what)
             for line in lines
-            for what in ("a shell on", "services, nodes", "stop it and")
+            for what in ("a shell on", "services, nodes", "stop it and", "how the cluster")
             if what in line
         }
         assert len(columns) == 1

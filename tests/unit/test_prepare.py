@@ -337,6 +337,29 @@ def test_the_registry_is_asked_only_for_what_is_missing(
     assert base_images.needs_pull(found, retry) is asks
 
 
+@pytest.mark.parametrize("runtimes", ['{"runc":{}}', '{"nvidia":{},"runc":{}}'])
+def test_the_image_that_measures_gpus_is_asked_for_once_and_only_where_there_may_be_some(
+    runtimes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(step: Step, image: str) -> str:
+        asked.append(image)
+        return "no route to host"
+
+    monkeypatch.setattr(base_images, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(base_images, "present", lambda images: {})
+    monkeypatch.setattr(base_images, "ask", lambda argv: Ended(0, runtimes))
+    monkeypatch.setattr(base_images, "pull", refuse)
+    base_images.ask_for_optional(retry=False)
+    wanted = list(base_images.OPTIONAL) if "nvidia" in runtimes else [base_images.GRAFANA]
+    assert asked == wanted
+    base_images.ask_for_optional(retry=False)
+    assert asked == wanted, "it is remembered that they cannot be had"
+    base_images.ask_for_optional(retry=True)
+    assert asked == wanted * 2
+
+
 def test_only_changed_requirements_are_installed_again(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("one==1\n")
     (tmp_path / "requirements-dev.txt").write_text("two==2\n")

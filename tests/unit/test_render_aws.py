@@ -1,6 +1,7 @@
 """The bundle for EC2: what differs from one machine, and nothing else."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ import yaml
 from config.render.aws_bundle import aws_bundle
 from config.render.bundle import render_bundle
 from config.render.compose_aws import bridge_subnet
+from config.render.prometheus import prometheus_yaml
 from config.render.site import AwsSite, Site
 from config.render.slurm_conf import slurm_conf
+from config.settings import ClusterSettings
 from tests.host_agent.test_bundle import SETTINGS, SITE
+from tests.security.graph import environment_settings
 
 ADDRESS = "10.80.192.4"
 LOCAL = Site(images={**SITE.images, "slurmd": "slurmd:1"}, cgroup="v2")
@@ -39,9 +43,9 @@ def test_slurms_daemons_are_reached_at_the_hosts_address_and_nowhere_else(
     assert services["slurmrestd"]["ports"][0].startswith("127.0.0.1:")
 
 
-def test_only_login_and_node_manager_are_in_the_hosts_network(services: dict[str, Any]) -> None:
+def test_only_these_are_in_the_hosts_network(services: dict[str, Any]) -> None:
     on_host = {name for name, one in services.items() if one.get("network_mode") == "host"}
-    assert on_host == {"login", "node-manager"}
+    assert on_host == {"login", "node-manager", "node-exporter"}
     for name in on_host:
         assert "networks" not in services[name]
         assert "ports" not in services[name]
@@ -69,6 +73,18 @@ def test_images_come_from_the_accounts_registry(services: dict[str, Any]) -> Non
         assert service["pull_policy"] == "missing"
 
 
+def test_every_services_log_goes_to_cloudwatch_without_anybody_waiting_for_it(
+    services: dict[str, Any],
+) -> None:
+    for name, service in services.items():
+        assert service["logging"]["driver"] == "awslogs"
+        options = service["logging"]["options"]
+        assert options["mode"] == "non-blocking"
+        assert (options["awslogs-group"], options["awslogs-stream"]) == (aws().log_group, name)
+        # And on the host, as long as its disk is not the poorer for it.
+        assert (options["cache-max-size"], options["cache-max-file"]) == ("10m", "3")
+
+
 def test_slurm_names_the_hosts_address_where_nodes_must_find_it() -> None:
     lines = slurm_conf(SETTINGS, SITE).splitlines()
     assert f"SlurmctldHost=slurmctld({ADDRESS})" in lines
@@ -90,6 +106,88 @@ def test_users_are_shared_with_machines_of_their_own() -> None:
 def test_a_bundle_for_s3_needs_a_site_on_aws() -> None:
     with pytest.raises(ValueError, match="a site on AWS"):
         aws_bundle(SETTINGS, LOCAL)
+
+
+def test_what_is_measured_on_the_host_is_heard_at_its_private_address_alone(
+    services: dict[str, Any],
+) -> None:
+    exporter = services["node-exporter"]
+    assert f"--web.listen-address={ADDRESS}:9100" in exporter["command"]
+    assert exporter["volumes"] == ["/:/host:ro,rslave"]
+    assert exporter["cap_drop"] == ["ALL"]
+    jobs = {job["job_name"]: job for job in prometheus(SITE)["scrape_configs"]}
+    assert jobs["host"]["static_configs"] == [{"targets": [f"{ADDRESS}:9100"]}]
+    assert jobs["node-manager"]["static_configs"] == [{"targets": [f"{ADDRESS}:9810"]}]
+    here = {job["job_name"]: job for job in prometheus(LOCAL)["scrape_configs"]}
+    assert here["host"]["static_configs"] == [{"targets": ["node-exporter:9100"]}]
+
+
+def prometheus(site: Site, settings: ClusterSettings = SETTINGS) -> dict[str, Any]:
+    return dict(yaml.safe_load(prometheus_yaml(settings, site)))
+
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:hpc-alerts"
+
+
+def sending(**others: Any) -> ClusterSettings:
+    """The same cluster, whose alerts go to a topic."""
+    alerts = {"sns": {"topic_arn": TOPIC}, **others}
+    return environment_settings("dev", monitoring={"alerts": alerts})
+
+
+def test_alerts_go_to_a_topic_by_the_hosts_role_which_root_in_its_network_has() -> None:
+    settings = sending()
+    services = yaml.safe_load(render_bundle(settings, SITE).compose)["services"]
+    alertmanager = services["alertmanager"]
+    assert (alertmanager["network_mode"], alertmanager["user"]) == ("host", "0:0")
+    assert (alertmanager["cap_drop"], alertmanager["cap_add"]) == (["ALL"], ["DAC_OVERRIDE"])
+    assert alertmanager["security_opt"] == ["no-new-privileges:true"]
+    assert not {"networks", "ports", "privileged"} & alertmanager.keys()
+    assert alertmanager["volumes"] == ["alertmanager:/alertmanager"]
+    listening = [word for word in alertmanager["command"] if "listen-address" in word]
+    assert listening == [
+        "--cluster.listen-address=",
+        f"--web.listen-address=127.0.0.1:{settings.ports.alertmanager}",
+        f"--web.listen-address={ADDRESS}:9093",
+    ]
+    assert f"//127.0.0.1:{settings.ports.alertmanager}/" in alertmanager["healthcheck"]["test"][1]
+
+
+def test_prometheus_finds_alertmanager_where_it_is() -> None:
+    for settings, target in ((sending(), f"{ADDRESS}:9093"), (SETTINGS, "alertmanager:9093")):
+        document = prometheus(SITE, settings)
+        (found,) = document["alerting"]["alertmanagers"]
+        assert found["static_configs"] == [{"targets": [target]}]
+        (job,) = (one for one in document["scrape_configs"] if one["job_name"] == "alertmanager")
+        assert job["static_configs"] == [{"targets": [target]}]
+
+
+def test_alertmanagers_secrets_belong_to_whom_it_is() -> None:
+    heartbeat = sending(heartbeat=True)
+    mute = environment_settings("dev", monitoring={"alerts": {"heartbeat": True}})
+    for settings, owner in ((heartbeat, "0"), (mute, "65534")):
+        service = yaml.safe_load(render_bundle(settings, SITE).compose)["services"]["alertmanager"]
+        assert [one["uid"] for one in service["secrets"]] == [owner]
+
+
+def test_without_a_topic_alertmanager_is_nobody_in_the_containers_network(
+    services: dict[str, Any],
+) -> None:
+    alertmanager = services["alertmanager"]
+    assert not {"network_mode", "user", "cap_add"} & alertmanager.keys()
+    assert alertmanager["ports"] == [f"127.0.0.1:{SETTINGS.ports.alertmanager}:9093"]
+
+
+def test_gpus_are_measured_by_their_nodes_which_are_found_by_a_file() -> None:
+    prod = environment_settings("prod")
+    launches = dict.fromkeys(prod.pools, aws().launches["cpu"])
+    site = replace(SITE, aws=replace(aws(), launches=launches))
+    jobs = {job["job_name"]: job for job in prometheus(site, prod)["scrape_configs"]}
+    (source,) = jobs["gpu"]["file_sd_configs"]
+    assert source["files"] == ["/run/fleet/targets/gpus.json"]
+    services = yaml.safe_load(render_bundle(prod, site).compose)["services"]
+    assert "dcgm-exporter" not in services
+    assert "gpu" not in {job["job_name"] for job in prometheus(SITE)["scrape_configs"]}
 
 
 @pytest.mark.parametrize(

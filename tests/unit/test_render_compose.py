@@ -3,17 +3,28 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from config.render.compose import DATA_VOLUMES, SECRETS, SLURM_UID
-from tests.unit.snapshots.rendered import IMAGES, load_settings, rendered
+from config.render.bundle import render_bundle
+from config.render.compose import DATA_VOLUMES, SECRETS
+from config.render.compose_monitoring import GRAFANA_IMAGE, NOBODY_UID, published_ports
+from config.render.gpu_exporter import GPU_EXPORTER_IMAGE
+from config.render.parts import SLURM_UID
+from config.render.prometheus import prometheus_yaml
+from config.settings import load_cluster
+from ops.prepare.base_images import OPTIONAL, STAND_INS
+from tests.unit.settings_samples import GPU, pool, settings
+from tests.unit.snapshots.rendered import IMAGES, SITE, load_settings, rendered
 
 RENDERED = rendered(load_settings())
 DOCUMENT: dict[str, Any] = yaml.safe_load(RENDERED["compose.yaml"])
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
+
+OBSERVERS = {"prometheus", "alertmanager", "node-exporter", "mysqld-exporter", "job-exporter"}
 
 every_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -24,6 +35,11 @@ DELIVERED = {
     "/etc/hpc-stack/accounting.json": "accounting.json",
     "/etc/hpc-stack/slurmdbd.conf": "slurmdbd.conf",
     "/etc/hpc-stack/fleet.json": "fleet.json",
+    "/etc/hpc-stack/start-mysql": "start-mysql",
+    "/etc/hpc-stack/exporter.json": "exporter.json",
+    "/etc/prometheus/prometheus.yml": "prometheus.yml",
+    "/etc/prometheus/alerts.yml": "alerts.yml",
+    "/etc/alertmanager/alertmanager.yml": "alertmanager.yml",
     **{f"/etc/hpc-stack/{name}": name for name in RENDERED if name.startswith("users/")},
 }
 """Path in a container, and which text is there."""
@@ -80,6 +96,8 @@ def test_ports_are_published_on_this_machine_alone() -> None:
     assert published == {
         "login": ["127.0.0.1:2222:22"],
         "slurmrestd": ["127.0.0.1:6821:6820"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "alertmanager": ["127.0.0.1:9093:9093"],
     }
 
 
@@ -106,15 +124,15 @@ def test_no_service_is_privileged_or_can_become_it(name: str) -> None:
 
 def test_daemons_that_are_not_root_have_no_capabilities() -> None:
     bare = {name for name, service in SERVICES.items() if service.get("cap_drop") == ["ALL"]}
-    assert bare == {"slurmctld", "slurmdbd", "slurmrestd"}
+    assert bare == {"slurmctld", "slurmdbd", "slurmrestd", *OBSERVERS}
 
 
 @every_service
 def test_our_images_are_never_pulled(name: str) -> None:
     service = SERVICES[name]
-    if name == "mysql":
+    if name not in IMAGES:
         assert "pull_policy" not in service
-        assert service["image"].startswith("mysql:")
+        assert service["image"] in STAND_INS
     else:
         assert (service["image"], service["pull_policy"]) == (IMAGES[name], "never")
 
@@ -127,10 +145,9 @@ def test_services_reap_their_children_and_their_logs_have_an_end(name: str) -> N
 
 def test_every_secret_is_declared_used_and_comes_from_the_environment() -> None:
     used = {use["source"] for service in SERVICES.values() for use in service.get("secrets", ())}
-    assert used == DOCUMENT["secrets"].keys() == SECRETS.keys()
-    assert DOCUMENT["secrets"] == {
-        name: {"environment": variable} for name, variable in SECRETS.items()
-    }
+    # Grafana's password is Grafana's alone, which is not everywhere.
+    assert used == DOCUMENT["secrets"].keys() == SECRETS.keys() - {"grafana_password"}
+    assert DOCUMENT["secrets"] == {name: {"environment": SECRETS[name]} for name in used}
 
 
 @every_service
@@ -149,7 +166,7 @@ def test_a_secret_is_readable_by_its_owner_alone(name: str) -> None:
     for use in SERVICES[name].get("secrets", ()):
         assert use["mode"] == 0o400
         assert use["uid"] == use["gid"]
-        assert use["uid"] in ("0", str(SLURM_UID))
+        assert use["uid"] in ("0", str(SLURM_UID), str(NOBODY_UID))
 
 
 def test_only_the_accounting_daemon_and_the_database_know_the_database_password() -> None:
@@ -180,4 +197,72 @@ def test_services_with_files_are_marked_with_what_is_in_them() -> None:
     # Compose does not look at the content of inline files when it decides what to recreate.
     marked = {name for name, one in SERVICES.items() if "hpc-stack.configuration" in one["labels"]}
     assert marked == {name for name, one in SERVICES.items() if "configs" in one}
-    assert marked == {"configurator", "slurmdbd", "node-manager"}
+    assert marked == {
+        "configurator", "slurmdbd", "node-manager", "mysql",
+        "prometheus", "alertmanager", "job-exporter",
+    }  # fmt: skip
+
+
+def test_a_cluster_that_is_not_observed_has_no_service_for_it() -> None:
+    settings = load_settings(monitoring={"enabled": False})
+    document = yaml.safe_load(render_bundle(settings, SITE).compose)
+    assert document["services"].keys() == SERVICES.keys() - OBSERVERS
+    assert published_ports(settings, grafana=True).keys() == {"ssh", "rest"}
+
+
+def test_grafana_runs_where_its_image_can_be_had_unless_nobody_wants_it() -> None:
+    site = replace(SITE, grafana=True)
+    for wanted in (True, False):
+        settings = load_settings(monitoring={"grafana": wanted})
+        services = yaml.safe_load(render_bundle(settings, site).compose)["services"]
+        assert ("grafana" in services) is wanted
+        assert ("grafana" in published_ports(settings, grafana=True)) is wanted
+    assert OPTIONAL.keys() == {GRAFANA_IMAGE, GPU_EXPORTER_IMAGE}
+    assert "grafana" not in SERVICES
+
+
+# --- this machine's GPUs -------------------------------------------------------------------------
+
+GPU_IDS = {f"/dev/nvidia{number}": f"GPU-{number}" for number in range(4)}
+WITH_GPUS = replace(SITE, gpu_exporter=True, gpu_ids=GPU_IDS)
+TWO_NODES = load_cluster(settings(pools={"cpu": pool(), "gpu": pool(max_nodes=2, gpus=GPU)}))
+
+
+def test_gpus_of_this_machine_are_measured_where_the_image_can_be_had() -> None:
+    document = yaml.safe_load(render_bundle(TWO_NODES, WITH_GPUS).compose)
+    service = document["services"]["dcgm-exporter"]
+    (devices,) = service["deploy"]["resources"]["reservations"]["devices"]
+    assert devices["device_ids"] == list(GPU_IDS.values())
+    assert devices["capabilities"] == ["gpu"]
+    assert service["cap_drop"] == ["ALL"]
+    (config,) = service["configs"]
+    assert service["environment"]["DCGM_EXPORTER_COLLECTORS"] == config["target"]
+    unseen = load_cluster({**settings(), "monitoring": {"enabled": False}})
+    for others, site in (
+        (TWO_NODES, replace(WITH_GPUS, gpu_exporter=False)),
+        (TWO_NODES, replace(WITH_GPUS, gpu_ids={})),
+        (unseen, WITH_GPUS),
+    ):
+        rendering = yaml.safe_load(render_bundle(others, site).compose)
+        assert "dcgm-exporter" not in rendering["services"]
+
+
+def test_a_gpu_of_this_machine_has_the_labels_of_its_node() -> None:
+    document = yaml.safe_load(prometheus_yaml(TWO_NODES, WITH_GPUS))
+    (job,) = (one for one in document["scrape_configs"] if one["job_name"] == "gpu")
+    assert job["static_configs"] == [{"targets": ["dcgm-exporter:9400"]}]
+    labels = [
+        (rule["regex"], rule["target_label"], rule["replacement"])
+        for rule in job["metric_relabel_configs"]
+    ]
+    assert labels == [
+        ("GPU-0|GPU-1", "node", "gpu-1"),
+        ("GPU-0|GPU-1", "pool", "gpu"),
+        ("GPU-2|GPU-3", "node", "gpu-2"),
+        ("GPU-2|GPU-3", "pool", "gpu"),
+    ]
+
+
+def test_nobody_is_asked_for_gpus_that_nobody_measures() -> None:
+    document = yaml.safe_load(prometheus_yaml(TWO_NODES, SITE))
+    assert "gpu" not in {job["job_name"] for job in document["scrape_configs"]}

@@ -1,10 +1,13 @@
 """fleet.json and accounting.json, read by the programs that they are written for."""
 
 import json
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from configurator.records import ACCOUNT_LIMITS, QOS_LIMITS, Account, Qos, Records, User, desired
+from job_accounting.cost import BILLING_MINUTES_PER_DOLLAR
 from node_manager.fleet import (
+    Budget,
     Capacity,
     DockerSettings,
     Fleet,
@@ -21,6 +24,7 @@ from config.render.accounting import accounting_json
 from config.render.fleet import fleet_json
 from config.render.site import cluster_labels
 from config.settings import load_cluster
+from config.settings.budgets import billing_minutes
 from tests.unit.settings_samples import pool, settings
 from tests.unit.snapshots.rendered import OLD_SITE, SITE, load_settings
 
@@ -63,6 +67,7 @@ def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> No
         ),
         limits=Limits(max_instances=30, max_cost_per_hour=25.0, memory_mb=256_000, brake_after=5),
         time_zone=ZoneInfo("Europe/Berlin"),
+        node_metrics=True,
         docker=DockerSettings(
             image="hpc-stack/slurmd:0123456789ab",
             network="hpc-physics_cluster",
@@ -75,6 +80,21 @@ def test_the_node_manager_reads_exactly_the_fleet_that_settings_describe() -> No
             labels=cluster_labels("physics", {"team": "lattice", "cost-centre": "4711"}),
         ),
     )
+
+
+def test_the_node_manager_learns_a_budget_at_which_nodes_go_and_no_other() -> None:
+    def budget(**keys: Any) -> Budget | None:
+        price = {"p": pool(price_per_hour=2.0)}
+        cluster = load_cluster(settings(pools=price, budget={"dollars": 100.0, **keys}))
+        return parse_fleet(json.loads(fleet_json(cluster, SITE))).budget
+
+    assert budget() is None
+    released = budget(at_limit="release_nodes", period="quarter")
+    assert released == Budget(dollars=100.0, period="quarter")
+
+
+def test_a_dollar_is_the_same_in_slurms_limits_and_in_what_users_are_told() -> None:
+    assert billing_minutes(1.0) == BILLING_MINUTES_PER_DOLLAR
 
 
 def test_without_a_fallback_the_node_manager_is_given_no_time_for_one() -> None:
@@ -122,7 +142,7 @@ def test_the_configurator_reads_exactly_the_records_that_settings_describe() -> 
             default_qos="normal",
             limits={
                 "GrpTRES": {"cpu": 256, "mem": 1024**2, "gres/gpu": 2},
-                "GrpTRESMins": {"cpu": 600000},
+                "GrpTRESMins": {"cpu": 600000, "billing": 180_300_000},
                 "MaxTRESPerJob": {"node": 16},
                 "GrpJobs": 100,
                 "GrpSubmitJobs": 1000,
@@ -172,6 +192,13 @@ def test_the_configurator_reads_exactly_the_records_that_settings_describe() -> 
             "MaxWall": 15,
         },
     )
+
+
+def test_the_configurator_reads_the_budget_of_the_whole_cluster() -> None:
+    records = desired(json.loads(accounting_json(load_settings())))
+    assert records.root_billing_minutes == 2000 * 600_000
+    records = desired(json.loads(accounting_json(load_cluster(settings()))))
+    assert records.root_billing_minutes is None
 
 
 def test_the_normal_qos_is_always_there() -> None:

@@ -101,11 +101,15 @@ def test_another_number_of_nodes_changes_only_the_lines_that_name_the_pool(
         assert lines
         assert all(re.search(rf"[=,]{name}-[\[0-9]", line) for line in lines)
     changed = {file for file in after if before[file] != after[file]}
-    assert changed == {"slurm.conf", "gres.conf", "fleet.json", "compose.yaml"}
-    assert changed_services(before["compose.yaml"], after["compose.yaml"]) == {
-        "configurator",
-        "node-manager",
-    }
+    # An alert says when a pool is at its most.
+    files = {"slurm.conf", "gres.conf", "fleet.json", "compose.yaml"}
+    assert files <= changed <= files | {"alerts.yml"}
+    services = {"configurator", "node-manager"}
+    assert (
+        services
+        <= changed_services(before["compose.yaml"], after["compose.yaml"])
+        <= services | {"prometheus"}
+    )
 
 
 @quick

@@ -10,6 +10,8 @@ from config.render.gres_conf import gres_conf
 from config.render.slurm_conf import slurm_conf
 from config.render.slurmdbd_conf import slurmdbd_conf
 from config.settings import OWNED_KEYS, ClusterSettings, load_cluster
+from tests.host_agent.test_bundle import SITE as AWS_SITE
+from tests.security.graph import environment_settings
 from tests.unit.settings_samples import GPU, pool, settings
 from tests.unit.snapshots.rendered import OLD_SITE, SITE, load_settings
 
@@ -143,9 +145,70 @@ def test_there_is_an_epilog_so_that_nodes_report_the_end_of_a_job() -> None:
     assert top_level(slurm_conf(cluster(), SITE))["Epilog"]
 
 
+def test_only_nodes_with_gpus_that_are_observed_note_which_job_has_which() -> None:
+    script = "/usr/libexec/hpc-stack/note-gpu-job"
+    plain, noting = environment_settings("dev"), environment_settings("prod")
+    unseen = environment_settings("prod", monitoring={"enabled": False})
+    for written, notes in ((plain, False), (noting, True), (unseen, False)):
+        lines = slurm_conf(written, AWS_SITE).splitlines()
+        prologs = [line for line in lines if line.startswith("Prolog=")]
+        assert prologs[0] == "Prolog=/usr/libexec/hpc-stack/name-nodes"
+        assert prologs[1:] == ([f"Prolog={script}"] if notes else [])
+        # One is enough for the end to be reported.
+        assert [line for line in lines if line.startswith("Epilog=")] == [
+            f"Epilog={script if notes else '/usr/bin/true'}"
+        ]
+    here = slurm_conf(cluster(pools=TWO_POOLS), SITE)
+    assert script not in here
+    assert "Prolog=" not in here.replace("PrologSlurmctld=", "")
+
+
 def test_limits_are_enforced() -> None:
     conf = top_level(slurm_conf(cluster(), SITE))
     assert {"associations", "limits", "qos"} <= set(conf["AccountingStorageEnforce"].split(","))
+
+
+def test_without_prices_slurm_bills_cpus_as_ever() -> None:
+    text = slurm_conf(cluster(), SITE)
+    assert "PriorityFlags" not in top_level(text)
+    assert "TRESBillingWeights" not in text
+
+
+def test_with_a_price_slurm_bills_money_and_pools_without_one_are_free() -> None:
+    pools = {"a": pool(price_per_hour=0.4), "b": pool()}
+    text = slurm_conf(cluster(pools=pools), SITE)
+    assert top_level(text)["PriorityFlags"] == "MAX_TRES"
+    partitions = named(text, "PartitionName")
+    assert {name: line["TRESBillingWeights"] for name, line in partitions.items()} == {
+        "a": "CPU=2000,Mem=2730.666667G",
+        "b": "CPU=0",
+    }
+
+
+def test_past_use_fades_as_long_as_there_is_no_budget() -> None:
+    conf = top_level(slurm_conf(cluster(), SITE))
+    assert conf["PriorityDecayHalfLife"] == "7-00:00:00"
+    assert "PriorityUsageResetPeriod" not in conf
+    slow = cluster(slurm={"priority": {"half_life": "14-0"}})
+    assert top_level(slurm_conf(slow, SITE))["PriorityDecayHalfLife"] == "14-0"
+
+
+@pytest.mark.parametrize(
+    ("period", "reset"),
+    [("month", "MONTHLY"), ("quarter", "QUARTERLY"), ("year", "YEARLY"), ("forever", "NONE")],
+)
+@pytest.mark.parametrize(
+    "budget",
+    [{"budget": {"dollars": 100}}, {"accounts": {"research": {"budget_dollars": 100}}}],
+    ids=["cluster", "account"],
+)
+def test_what_is_spent_counts_in_full_until_the_period_ends(
+    budget: dict[str, Any], period: str, reset: str
+) -> None:
+    budget = {**budget, "budget": {**budget.get("budget", {}), "period": period}}
+    text = slurm_conf(cluster(pools={"cpu": pool(price_per_hour=1)}, **budget), SITE)
+    conf = top_level(text)
+    assert (conf["PriorityDecayHalfLife"], conf["PriorityUsageResetPeriod"]) == ("0", reset)
 
 
 def test_sites_differ_only_in_how_jobs_are_confined() -> None:
@@ -212,7 +275,7 @@ def test_without_gpus_nothing_speaks_of_them() -> None:
 
 
 def test_metrics_are_on_unless_they_are_switched_off() -> None:
-    off = cluster(monitoring={"native_metrics": False})
+    off = cluster(monitoring={"enabled": False})
     assert top_level(slurm_conf(cluster(), SITE))["MetricsType"] == "metrics/openmetrics"
     assert "MetricsType" not in top_level(slurm_conf(off, SITE))
 

@@ -28,7 +28,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
 
     def set_keys(secret: tuple[str, ...] = (), **keys: Any) -> None:
         values = {
-            key.replace("__", ":").replace("_", "-"): value
+            key if ":" in key else key.replace("__", ":").replace("_", "-"): value
             if isinstance(value, str)
             else json.dumps(value)
             for key, value in keys.items()
@@ -112,3 +112,33 @@ def test_a_stack_whose_name_cannot_be_a_clusters_says_so(
     monkeypatch.setattr(pulumi, "get_stack", lambda: "My_Stack")
     configure(hpc_stack__cluster=SMALL)
     assert "add a name: the stack's, used where none is set, cannot be one" in report()
+
+
+CHAT: dict[str, Any] = {"monitoring": {"alerts": {"webhook": {}}}}
+
+
+def test_what_a_receiver_needs_is_a_secret_beside_the_settings(configure: Configure) -> None:
+    configure(
+        secret=("hpc-stack:alert_webhook_url",),
+        hpc_stack__cluster={**SMALL, **CHAT},
+        **{"hpc-stack:alert_webhook_url": "https://chat.example.org/hook"},
+    )
+    found = stack.load_alert_secrets(stack.load_settings())
+    assert found.keys() == {"alert_webhook_url"}
+
+
+@pytest.mark.parametrize("plain", [{}, {"hpc-stack:alert_webhook_url": "https://chat"}])
+def test_a_receivers_secret_that_is_missing_or_in_plain_text_is_asked_for(
+    configure: Configure, plain: dict[str, str]
+) -> None:
+    configure(hpc_stack__cluster={**SMALL, **CHAT}, **plain)
+    settings = stack.load_settings()
+    with pytest.raises(pulumi.RunError) as caught:
+        stack.load_alert_secrets(settings)
+    assert "make secret NAME=alert_webhook_url STACK=local" in str(caught.value)
+    assert "https://chat" not in str(caught.value)
+
+
+def test_without_a_receiver_no_secret_is_needed(configure: Configure) -> None:
+    configure(hpc_stack__cluster=SMALL)
+    assert stack.load_alert_secrets(stack.load_settings()) == {}

@@ -29,7 +29,7 @@ def test_the_vm_has_systemd_and_cgroup_v2_and_docker_uses_both(vm: Vm) -> None:
 def test_a_nodes_container_is_not_privileged(cluster: VmCluster) -> None:
     host = cluster.node_container()["HostConfig"]
     assert host["Privileged"] is False
-    assert sorted(host["CapAdd"]) == ["BPF", "NET_ADMIN", "SYS_NICE"]
+    assert sorted(host["CapAdd"]) == ["BPF", "NET_ADMIN", "SYS_NICE", "SYS_PTRACE"]
 
 
 def test_a_nodes_container_keeps_the_default_apparmor_and_seccomp_profiles(

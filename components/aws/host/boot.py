@@ -28,6 +28,9 @@ from components.aws.host.network import forward, guard_metadata
 
 JOB_ENVIRONMENT = RUN / "job-environment"
 """What each job's environment has on top, read by Slurm's TaskProlog."""
+GPU_JOBS = RUN / "gpu-jobs"
+"""Which job has which GPU: written by Slurm's Prolog and Epilog, read by dcgm-exporter."""
+GPU_FIELDS = RUN / "gpu-fields.csv"
 SCRIPT = Path("/usr/local/sbin/hpc-stack-boot")
 NAME_SECONDS = 300
 """How long a node waits to be told its name: a launch of a thousand takes a minute."""
@@ -167,8 +170,12 @@ def node(told: dict[str, Any]) -> None:
         raise RuntimeError(f"docker pull {told['image']} failed")
     if told["gpus"]:
         await_gpus()
+    if told["gpu_exporter"]:
+        forget_gpu_jobs()
     run_quietly("docker", "rm", "--force", "slurmd")
     run("docker", "run", *slurmd_arguments(told, name, key))
+    if told["gpu_exporter"]:
+        measure_gpus(told, name)
 
 
 def await_gpus() -> None:
@@ -180,6 +187,43 @@ def await_gpus() -> None:
         time.sleep(1)
     # CUDA's own files, which else its first program makes: too late for the container's list.
     run_quietly("nvidia-modprobe", "-c0", "-u")
+
+
+def forget_gpu_jobs() -> None:
+    """Make the directory, and have no job in it: none outlives slurmd's container."""
+    GPU_JOBS.mkdir(mode=0o755, exist_ok=True)
+    for file in GPU_JOBS.iterdir():
+        file.unlink()
+
+
+def measure_gpus(told: dict[str, Any], name: str) -> None:
+    """Start dcgm-exporter. Jobs run without it, too, so that it does not start is only said."""
+    GPU_FIELDS.write_text(told["gpu_fields"])
+    run_quietly("docker", "rm", "--force", "dcgm-exporter")
+    try:
+        run("docker", "run", *exporter_arguments(told, name))
+    except subprocess.CalledProcessError as error:
+        print(f"this node's GPUs are not measured: {error}", file=sys.stderr)
+
+
+def exporter_arguments(told: dict[str, Any], name: str) -> list[str]:
+    """dcgm-exporter without any privilege, and not in the host's network, which has its role.
+
+    https://docs.nvidia.com/datacenter/dcgm/latest/reference/command-line-reference/dcgm-exporter.html
+    """
+    return [
+        "--detach", "--name", "dcgm-exporter", "--restart", "on-failure", "--hostname", name,
+        "--publish", "9400:9400",
+        "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
+        "--pids-limit", "1024", "--log-driver", "local",
+        *gpu_arguments(),
+        "--volume", f"{GPU_JOBS}:{GPU_JOBS}:ro",
+        "--volume", f"{GPU_FIELDS}:{GPU_FIELDS}:ro",
+        "--env", "DCGM_EXPORTER_LISTEN=:9400",
+        "--env", f"DCGM_EXPORTER_COLLECTORS={GPU_FIELDS}",
+        "--env", f"DCGM_HPC_JOB_MAPPING_DIR={GPU_JOBS}",
+        told["gpu_exporter"],
+    ]  # fmt: skip
 
 
 def serve_credentials(told: dict[str, Any]) -> None:
@@ -202,6 +246,7 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
         "--add-host", f"slurmdbd:{told['controller']}",
         "--add-host", f"{name}:{metadata('local-ipv4')}",
         "--cap-add", "BPF", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_NICE",
+        "--cap-add", "SYS_PTRACE",
         "--security-opt", "no-new-privileges:true", "--ulimit", "memlock=-1",
         "--pids-limit", "32768", "--log-driver", "local",
         "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
@@ -212,21 +257,33 @@ def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
         "--env", f"SLURM_NODE_NAME={name}",
         "--env", f"SLURM_CONTROLLER={told['controller']}:6817",
     ]  # fmt: skip
+    if told["node_metrics"]:
+        arguments += ["--env", "NODE_METRICS=--web.listen-address=:9100"]
     if os.path.ismount(SCRATCH):
         arguments += ["--volume", f"{SCRATCH}:{SCRATCH}"]
     if told["spot_signal"] and metadata("instance-life-cycle") == "spot":
         watched = f"AWS_EC2_METADATA_SERVICE_ENDPOINT={METADATA}"
         arguments += ["--env", f"SPOT_SIGNAL={told['spot_signal']}", "--env", watched]
-    devices = ["/dev/infiniband/*"]
+    arguments += device_arguments("/dev/infiniband/*")
     if told["gpus"]:
-        arguments += ["--gpus", "all"]
-        # By name too: what --gpus adds, Docker does not know, and `systemctl daemon-reload` takes
-        # it from a container that runs. https://github.com/NVIDIA/nvidia-container-toolkit/issues/48
-        devices += GPU_FILES
-    for pattern in devices:
-        for device in sorted(glob.glob(pattern)):
-            arguments += ["--device", device]
+        arguments += gpu_arguments()
+    if told["gpu_exporter"]:
+        arguments += ["--volume", f"{GPU_JOBS}:{GPU_JOBS}"]
     return [*arguments, told["image"]]
+
+
+def gpu_arguments() -> list[str]:
+    """All GPUs.
+
+    By name too: what --gpus adds, Docker does not know, and `systemctl daemon-reload` takes it
+    from a container that runs. https://github.com/NVIDIA/nvidia-container-toolkit/issues/48
+    """
+    return ["--gpus", "all", *device_arguments(*GPU_FILES)]
+
+
+def device_arguments(*patterns: str) -> list[str]:
+    devices = [device for pattern in patterns for device in sorted(glob.glob(pattern))]
+    return [word for device in devices for word in ("--device", device)]
 
 
 def again_at_each_boot(told: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec
 
 from collections.abc import Iterator
 
-from components.aws.policies.facts import Facts
+from components.aws.policies.facts import NODE_IMAGES, Facts
 from components.aws.policies.machines import (
     homes,
     image_pull,
@@ -23,7 +23,10 @@ from components.aws.tags import CLUSTER
 
 
 def controller_policy(facts: Facts) -> str:
-    """Services: bundle, names, status and dumps in S3, secrets, images, homes."""
+    """Services: bundle, names, status and dumps in S3, secrets, images, homes, alerts.
+
+    Of an encrypted topic, the key's own policy must let this role decrypt and generate data keys.
+    """
     return document(*controller_statements(facts))
 
 
@@ -35,7 +38,7 @@ def launch_policy(facts: Facts) -> str:
 def controller_statements(facts: Facts) -> tuple[Statement, ...]:
     """Those of `controller_policy`."""
     bucket = facts.system_bucket
-    controller_images = [image for image in facts.repositories if image != "slurmd"]
+    controller_images = [image for image in facts.repositories if image not in NODE_IMAGES]
     return (
         Statement(
             sid="ReadOwnObjects",
@@ -54,12 +57,24 @@ def controller_statements(facts: Facts) -> tuple[Statement, ...]:
             resources=[bucket],
             conditions={"StringLike": {"s3:prefix": ["bundle/*", "names/*", "dumps/*"]}},
         ),
+        Statement(
+            # By the engine, whose log driver sends what the services say.
+            sid="WriteLogs",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[facts.log_streams],
+        ),
+        *_alerts(facts),
         *secrets(facts, sorted(facts.parameters)),
         *image_pull(facts, controller_images),
         *key_use(facts, "EncryptObjects", ["kms:Decrypt", "kms:GenerateDataKey"], "s3"),
         homes(facts),
         session_manager(),
     )
+
+
+def _alerts(facts: Facts) -> Iterator[Statement]:
+    if facts.alert_topic:
+        yield Statement(sid="SendAlerts", actions=["sns:Publish"], resources=[facts.alert_topic])
 
 
 def launch_statements(facts: Facts) -> tuple[Statement, ...]:

@@ -3,10 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+NODE_IMAGE, GPU_EXPORTER = "slurmd", "dcgm-exporter"
+NODE_IMAGES = (NODE_IMAGE, GPU_EXPORTER)
+"""Repositories that are the nodes' alone."""
+
 
 def node_path(cluster: str) -> str:
     """Path of the nodes' roles, so that policies name them all at once however many pools."""
     return f"/hpc-stack/{cluster}/nodes/"
+
+
+def services_log_group(cluster: str) -> str:
+    """Name of the group in CloudWatch that has the logs of the controller's services."""
+    return f"/hpc-stack/{cluster}/services"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,15 @@ class Facts:
     amis: Sequence[str]
     """Ids."""
     kms_key: str | None
+    alert_topic: str | None = None
+    """Of Amazon SNS, if alerts go to one."""
+
+    @property
+    def log_streams(self) -> str:
+        """ARN pattern of the logs of the controller's services."""
+        place = f"{self.region}:{self.account}"
+        group = services_log_group(self.cluster)
+        return f"arn:{self.partition}:logs:{place}:log-group:{group}:log-stream:*"
 
     @property
     def node_roles(self) -> str:

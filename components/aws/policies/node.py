@@ -1,5 +1,7 @@
 """What a compute node may do, and what its jobs may: the second is all that a user can get at."""
 
+from collections.abc import Sequence
+
 from components.aws.policies.facts import Facts
 from components.aws.policies.machines import (
     homes,
@@ -11,9 +13,9 @@ from components.aws.policies.machines import (
 from components.aws.policies.statement import Statement, document
 
 
-def node_policy(facts: Facts, pool: str, jobs_role: str) -> str:
-    """Its pool's names, the cluster's key, its image, the homes, and the jobs' role."""
-    return document(*node_statements(facts, pool, jobs_role))
+def node_policy(facts: Facts, pool: str, images: Sequence[str], jobs_role: str) -> str:
+    """Its pool's names, the cluster's key, its images, the homes, and the jobs' role."""
+    return document(*node_statements(facts, pool, images, jobs_role))
 
 
 def jobs_policy(facts: Facts) -> str:
@@ -21,7 +23,9 @@ def jobs_policy(facts: Facts) -> str:
     return document(*jobs_statements(facts))
 
 
-def node_statements(facts: Facts, pool: str, jobs_role: str) -> tuple[Statement, ...]:
+def node_statements(
+    facts: Facts, pool: str, images: Sequence[str], jobs_role: str
+) -> tuple[Statement, ...]:
     """Those of `node_policy`."""
     return (
         Statement(
@@ -30,7 +34,7 @@ def node_statements(facts: Facts, pool: str, jobs_role: str) -> tuple[Statement,
             resources=[f"{facts.system_bucket}/names/{pool}.json"],
         ),
         *secrets(facts, ["slurm_key"]),
-        *image_pull(facts, ["slurmd"]),
+        *image_pull(facts, images),
         *key_use(facts, "ReadEncryptedName", ["kms:Decrypt"], "s3"),
         homes(facts),
         session_manager(),

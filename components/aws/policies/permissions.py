@@ -24,9 +24,12 @@ class Unnarrowed:
 
 
 def permissions(
-    facts: Facts, *, pools: Sequence[str], jobs_role: str, log_group: str
+    facts: Facts, *, pools: Mapping[str, Sequence[str]], jobs_role: str, log_group: str
 ) -> Mapping[str, Sequence[Statement]]:
-    """Statements by role: controller, jobs, flow-logs, snapshots, and `<pool>-node`."""
+    """Statements by role: controller, jobs, flow-logs, snapshots, and `<pool>-node`.
+
+    `pools`: images of each pool's nodes.
+    """
     return {
         "controller": (*controller_statements(facts), *launch_statements(facts)),
         "jobs": jobs_statements(facts),
@@ -34,7 +37,10 @@ def permissions(
         "snapshots": snapshot_statements(
             facts.cluster, account=facts.account, region=facts.region, partition=facts.partition
         ),
-        **{f"{pool}-node": node_statements(facts, pool, jobs_role) for pool in pools},
+        **{
+            f"{pool}-node": node_statements(facts, pool, images, jobs_role)
+            for pool, images in pools.items()
+        },
     }
 
 

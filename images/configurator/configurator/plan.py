@@ -25,6 +25,7 @@ def plan(wanted: Records, present: Records) -> list[Step]:
     return [
         *_qos_steps(wanted, present),
         *_account_steps(wanted, present),
+        *_budget_steps(wanted, present),
         *_user_steps(wanted, present),
         *_closing_steps(wanted, present),
     ]
@@ -109,6 +110,17 @@ def _account_changes(account: Account, old: Account | None) -> list[str]:
     if old is None or old.description != account.description.lower():
         changes.append(f"Description={account.description.lower()}")
     return changes
+
+
+def _budget_steps(wanted: Records, present: Records) -> Iterator[Step]:
+    """The cluster's budget. Nothing else of Slurm's own root account is ours."""
+    if wanted.root_billing_minutes != present.root_billing_minutes:
+        minutes = wanted.root_billing_minutes
+        change = f"GrpTRESMins=billing={NO_LIMIT if minutes is None else minutes}"
+        yield Step(
+            ("modify", "account", "where", "name=root", "set", change),
+            f"the whole cluster: {change}",
+        )
 
 
 def _user_steps(wanted: Records, present: Records) -> Iterator[Step]:

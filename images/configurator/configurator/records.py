@@ -87,6 +87,8 @@ class Records:
     qos: dict[str, Qos] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    root_billing_minutes: int | None = None
+    """`GrpTRESMins=billing` of Slurm's root account: the budget of the whole cluster."""
 
 
 def desired(document: Mapping[str, Any]) -> Records:
@@ -122,6 +124,7 @@ def desired(document: Mapping[str, Any]) -> Records:
             )
             for name, entry in document["users"].items()
         },
+        root_billing_minutes=document["root_billing_minutes"],
     )
 
 
@@ -170,6 +173,14 @@ def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Re
             for row in users
             if row["User"] != "root"
         },
+        root_billing_minutes=next(
+            (
+                notation.tres(row["GrpTRESMins"]).get("billing")
+                for row in rows
+                if row["Account"] == "root" and not row["User"]
+            ),
+            None,
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from host_agent import engine
 from host_agent.account import Account
+from host_agent.metrics import tell_dumped
 
 DATABASE = "slurm_acct_db"
 COMPLETE = b"-- Dump completed"
@@ -49,6 +50,7 @@ def dump(project: str, account: Account, now: datetime) -> str:
         _dump_to(project, path)
         check(path)
         account.upload_dump(str(path), name)
+    tell_dumped(now.timestamp(), SCRATCH / "metrics")
     return name
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fleet", type=Path, default=Path("/etc/hpc-stack/fleet.json"))
     parser.add_argument("--key", type=Path, default=Path("/run/secrets/slurm.key"))
     parser.add_argument("--run-dir", type=Path, default=Path("/run/fleet"))
+    parser.add_argument("--ledger", type=Path, default=Path("/var/lib/hpc-stack/ledger"))
     parser.add_argument("--metrics-port", type=int, default=9810, help="0: any that is free")
     options = parser.parse_args(arguments)
     if options.command == "health":
@@ -56,7 +58,8 @@ def main(arguments: list[str]) -> int:
             return status(fleet, make_provider(fleet, options.key), options.run_dir)
         if options.command == "resume":
             return resume(fleet, options.pool, options.run_dir)
-        return run(fleet, options.key, options.run_dir, options.metrics_port)
+        places = Places(key=options.key, run_dir=options.run_dir, ledger=options.ledger)
+        return run(fleet, places, options.metrics_port)
     except (FleetError, ProviderUnavailable) as error:
         print(f"node-manager: {error}", file=sys.stderr)
         return 2
@@ -76,13 +79,25 @@ def make_provider(fleet: Fleet, key: Path, observe: CallObserver = ignore_call) 
     raise FleetError(f'provider: "{fleet.provider}" is not known; allowed: "docker", "ec2"')
 
 
-def run(fleet: Fleet, key: Path, run_dir: Path, metrics_port: int) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the manager's files are."""
+
+    key: Path
+    run_dir: Path
+    ledger: Path
+
+
+def run(fleet: Fleet, places: Places, metrics_port: int) -> int:
     """Reconcile until SIGTERM or SIGINT."""
     # Not at the top for the same reason as the providers: the health check.
     from node_manager.apply import Hands
+    from node_manager.ledger import Ledger
     from node_manager.metrics import Metrics
     from node_manager.reconcile import Reconciler
+    from node_manager.targets import Targets
 
+    run_dir = places.run_dir
     journal = Journal()
     lock = _lock(run_dir / "lock")
     if lock is None:
@@ -90,18 +105,22 @@ def run(fleet: Fleet, key: Path, run_dir: Path, metrics_port: int) -> int:
         return 2
     metrics = Metrics(fleet)
     marks, brakes = MarkFiles(run_dir), BrakeFiles(run_dir)
+    targets = Targets(run_dir / "targets")
     marks.prepare()
     brakes.prepare()
+    targets.prepare()
     reconciler = Reconciler(
         Hands(
             fleet=fleet,
             slurm=SlurmClient(),
-            provider=make_provider(fleet, key, metrics.api_call),
+            provider=make_provider(fleet, places.key, metrics.api_call),
             marks=marks,
             brakes=brakes,
             journal=journal,
             metrics=metrics,
             report=ReportFile(run_dir),
+            targets=targets,
+            ledger=Ledger(places.ledger, fleet.pools, time.time()),
         )
     )
     try:

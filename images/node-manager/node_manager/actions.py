@@ -28,6 +28,8 @@ class View:
     """Pools that launch nothing until somebody resumes them, and why."""
     kept: frozenset[str] = frozenset()
     """Nodes that Slurm does not power down when they are idle (SuspendExcNodes)."""
+    budget_reached: bool = False
+    """The money is spent: no node is there but for a job."""
 
 
 @dataclass(frozen=True, kw_only=True)

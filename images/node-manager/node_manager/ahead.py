@@ -23,7 +23,7 @@ def prepare_ahead(
     kept: set[str] = set()
     prices = {machine.node: machine.price_per_hour for machine in view.instances}
     for pool in fleet.pools:
-        need = _Need.of(pool, fleet, view.nodes, now)
+        need = _Need.of(pool, fleet, view, now)
         yield from _missing(pool, need, closed, now)
         kept.update(_kept(need, prices, view.kept))
     if kept != view.kept:
@@ -46,16 +46,16 @@ class _Need:
     replaced: int
 
     @classmethod
-    def of(cls, pool: Pool, fleet: Fleet, nodes: Mapping[str, SlurmNode], now: float) -> "_Need":
-        known = [nodes[name] for name in pool.node_names() if name in nodes]
+    def of(cls, pool: Pool, fleet: Fleet, view: View, now: float) -> "_Need":
+        known = [view.nodes[name] for name in pool.node_names() if name in view.nodes]
         usable = [node for node in known if not node.out_of_service]
         scheduled = scheduled_nodes(pool, now, fleet.time_zone, fleet.resume_timeout_seconds)
         leaving = sum(is_leaving(node) and node.busy for node in known)
         return cls(
             nodes=usable,
             up=[node for node in usable if _up_or_coming(node)],
-            total=max(pool.min_nodes, scheduled),
-            idle=pool.warm_nodes + leaving,
+            total=0 if view.budget_reached else max(pool.min_nodes, scheduled),
+            idle=leaving + (0 if view.budget_reached else pool.warm_nodes),
             replaced=sum(_being_replaced(node) for node in known),
         )
 

@@ -13,6 +13,7 @@ from node_manager.fleet import Fleet
 from node_manager.group import Orders, Update
 from node_manager.hostlist import hostlist
 from node_manager.journal import Journal
+from node_manager.ledger import Ledger
 from node_manager.limits import admit
 from node_manager.memory import Memory
 from node_manager.metrics import Metrics
@@ -21,6 +22,7 @@ from node_manager.ready_files import MarkFiles
 from node_manager.report import ReportFile
 from node_manager.shortages import Bucket
 from node_manager.slurm_client import SlurmClient
+from node_manager.targets import Targets
 
 CONSOLES_PER_ROUND = 4
 """Each is a request; nodes that fail together say the same."""
@@ -38,6 +40,8 @@ class Hands:
     journal: Journal
     metrics: Metrics
     report: ReportFile
+    targets: Targets
+    ledger: Ledger
     clock: Callable[[], float] = time.time
 
 

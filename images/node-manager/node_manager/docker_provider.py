@@ -77,7 +77,7 @@ class DockerProvider:
         self._cluster = fleet.cluster
         self._pools = {pool.name: pool for pool in fleet.pools}
         self._observe = observe
-        self._recipe = _Recipe(fleet.cluster, fleet.docker)
+        self._recipe = _Recipe(fleet.cluster, fleet.docker, fleet.node_metrics)
         self._key = key
         try:
             self._client = client or docker.APIClient(
@@ -234,9 +234,13 @@ class _Made:
 class _Recipe:
     """What a node's container is. Never privileged, never SYS_ADMIN: slurmd needs neither."""
 
-    def __init__(self, cluster: str, settings: DockerSettings) -> None:
+    def __init__(self, cluster: str, settings: DockerSettings, node_metrics: bool) -> None:
         self._cluster = cluster
         self._settings = settings
+        # In a container, /proc shows the whole machine, which has an exporter of its own: what is
+        # the node's alone is its network.
+        own = "--collector.disable-defaults --collector.netdev"
+        self._metrics = {"NODE_METRICS": own} if node_metrics else {}
 
     def name(self, node: str) -> str:
         return f"hpc-{self._cluster}-{node}"
@@ -252,6 +256,7 @@ class _Recipe:
             "environment": {
                 "SLURM_NODE_NAME": request.node,
                 "SLURM_CONTROLLER": settings.controller,
+                **self._metrics,
                 **_spot_environment(request),
             },
             "labels": {
@@ -280,12 +285,15 @@ class _Recipe:
             "log_config": LogConfig(type="local", config={"max-size": "5m", "max-file": "2"}),
             "security_opt": ["no-new-privileges:true"],
             "pids_limit": 32768,  # a fork bomb ends with its node
+            # What a job reads and writes (/proc/*/io) is its user's alone otherwise, and Slurm then
+            # records nothing of its processes, not even their memory.
+            "cap_add": ["SYS_PTRACE"],
         }
         if self._settings.cgroup == "v2":
             # slurmd makes its jobs' cgroups below its own, filters devices by BPF programs and
             # binds tasks to cores (SYS_NICE).
             host["cgroupns"] = "host"
-            host["cap_add"] = ["BPF", "NET_ADMIN", "SYS_NICE"]
+            host["cap_add"] += ["BPF", "NET_ADMIN", "SYS_NICE"]
             binds["/sys/fs/cgroup"] = {"bind": "/sys/fs/cgroup", "mode": "rw"}
         host["binds"] = binds
         if pool.gpus:
@@ -328,6 +336,7 @@ def _instance(container: Mapping[str, Any], pools: Mapping[str, Pool]) -> Instan
         detail=detail,
         capacity=capacity,
         price_per_hour=pool.prices[capacity] if pool else 0.0,
+        address=labels[LABEL_NODE],  # the engine's own name service knows it
     )
 
 

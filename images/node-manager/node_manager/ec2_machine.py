@@ -37,6 +37,7 @@ class Machine:
     state: InstanceState
     launched_at: float
     detail: str
+    address: str = ""
 
     def waits_for_name(self, now: float) -> bool:
         """Of a machine that has no name: it may get one. Later nobody knows what it has become."""
@@ -85,4 +86,5 @@ def _machine(instance: Mapping[str, Any], pool: str) -> Machine:
         state=_STATES.get(state, InstanceState.STARTING),
         launched_at=datetime.fromisoformat(instance["LaunchTime"]).timestamp(),
         detail=f"{kind} in {zone}{f', {reason}' if shows_reason else ''}",
+        address=instance.get("PrivateIpAddress", ""),
     )

@@ -227,6 +227,7 @@ class Ec2Provider:
             price_per_hour=self._prices.get(
                 (machine.pool, machine.instance_type, machine.capacity), 0.0
             ),
+            address=machine.address,
             trouble=self._health.troubles.get(machine.instance_id, "") if running else "",
         )
 

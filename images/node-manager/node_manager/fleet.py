@@ -132,6 +132,17 @@ class Limits:
     """Failed starts of a pool in a row after which it launches no more until somebody resumes."""
 
 
+PERIODS = ("month", "quarter", "year", "forever")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """At this much in a period (one of PERIODS) no node is kept without a job any more."""
+
+    dollars: float
+    period: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Volume:
     """A volume that every node mounts."""
@@ -179,6 +190,9 @@ class Fleet:
     pools: tuple[Pool, ...]
     limits: Limits
     time_zone: ZoneInfo
+    node_metrics: bool = False
+    """Whether each node tells how it is, at targets.NODE_METRICS_PORT."""
+    budget: Budget | None = None
     docker: DockerSettings | None = None
     ec2: Ec2Settings | None = None
 

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from node_manager.fleet import (
+    PERIODS,
+    Budget,
     Capacity,
     DockerSettings,
     Ec2Pool,
@@ -76,6 +78,8 @@ def parse_fleet(document: object) -> Fleet:
         pools=pools,
         limits=_limits(top.part("limits")),
         time_zone=_time_zone(top.get("time_zone", str)),
+        node_metrics=top.get("node_metrics", bool),
+        budget=top.optional("budget", _budget),
         docker=_docker(top.part("docker")) if provider == "docker" else None,
         ec2=_ec2(top.part("ec2")) if provider == "ec2" else None,
     )
@@ -88,6 +92,14 @@ def _limits(keys: "_Keys") -> Limits:
         memory_mb=keys.optional("memory_mb", _amount(int)),
         brake_after=keys.number("brake_after", least=1),
     )
+
+
+def _budget(document: object, where: str) -> Budget:
+    keys = _Keys(_mapping(document, where), where)
+    period = keys.get("period", str)
+    if period not in PERIODS:
+        raise FleetError(f'{where}.period: "{period}" is not known; allowed: {", ".join(PERIODS)}')
+    return Budget(dollars=keys.amount("dollars"), period=period)
 
 
 def _time_zone(name: str) -> ZoneInfo:

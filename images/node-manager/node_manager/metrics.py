@@ -1,7 +1,7 @@
 """What the manager tells Prometheus. Names and labels are in this file and nowhere else."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -9,6 +9,8 @@ from node_manager.actions import Mark, View
 from node_manager.closures import Closures
 from node_manager.fleet import Capacity, Fleet
 from node_manager.node_state import NodeWord, word
+from node_manager.provider import Instance
+from node_manager.slurm_state import SlurmNode
 
 _PREFIX = "hpc_stack"
 _START_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600)
@@ -86,6 +88,18 @@ class Metrics:
             buckets=_ROUND_BUCKETS,
             registry=registry,
         )
+        self._spent = Gauge(
+            f"{_PREFIX}_spent_this_month_dollars",
+            "What all machines have cost since the month began (UTC), by the ledger",
+            registry=registry,
+        )
+        self._node_cost = Counter(
+            f"{_PREFIX}_node_cost_dollars",
+            "What machines have cost, by what they did meanwhile",
+            ["pool", "capacity", "use"],
+            registry=registry,
+        )
+        self._costed_at: float | None = None
         self._wanted_since: dict[str, float] = {}
 
     def serve(self, port: int) -> None:
@@ -126,6 +140,25 @@ class Metrics:
             self._braked.labels(pool.name).set(pool.name in view.brakes)
             self._time_starts(pool.name, names, view, now)
 
+        self._count_cost(view, live, now)
+
+    def _count_cost(self, view: View, live: Mapping[str, Instance], now: float) -> None:
+        """The time since the last round, as the machines are now; rounds are some seconds apart."""
+        hours = max(0.0, now - (now if self._costed_at is None else self._costed_at)) / 3600
+        self._costed_at = now
+        pools = self._fleet.pool_of_node()
+        for name, machine in live.items():
+            node, pool = view.nodes.get(name), pools.get(name)
+            if node is None or pool is None:
+                continue
+            for use, share in _uses(node, pool.cpus).items():
+                counter = self._node_cost.labels(pool.name, machine.capacity.value, use)
+                counter.inc(machine.price_per_hour * hours * share)
+
+    def spent(self, dollars: float) -> None:
+        """What machines have cost since the month began."""
+        self._spent.set(dollars)
+
     def _time_starts(self, pool: str, names: Iterable[str], view: View, now: float) -> None:
         ready = view.marks.get(Mark.READY, frozenset())
         for name in names:
@@ -140,3 +173,15 @@ class Metrics:
     def round_took(self, seconds: float) -> None:
         """A round has ended after so long, also one in which nobody answered."""
         self._round.observe(seconds)
+
+
+def _uses(node: SlurmNode, cpus: int) -> dict[str, float]:
+    """What a machine is paid for, in shares of its price."""
+    allocated = min(1.0, node.alloc_cpus / cpus) if node.registered else 0.0
+    if node.out_of_service:
+        rest = "out_of_service"
+    elif node.off:
+        rest = "going"
+    else:
+        rest = "idle" if node.registered else "starting"
+    return {"allocated": allocated, rest: 1.0 - allocated}

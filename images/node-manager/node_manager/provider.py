@@ -38,6 +38,8 @@ class Instance:
     """The platform's words about its state, for instance "exited (137)"."""
     capacity: Capacity = Capacity.ON_DEMAND
     price_per_hour: float = 0.0
+    address: str = ""
+    """Where the cluster's services reach it; empty: not known yet."""
     trouble: str = ""
     """Why it should be replaced although it runs, for instance "impaired"; empty: it is well."""
 

@@ -16,6 +16,7 @@ from node_manager.decide import decide
 from node_manager.group import group
 from node_manager.limits import usage
 from node_manager.memory import Memory
+from node_manager.months import period_start
 from node_manager.pace import seconds_until_next
 from node_manager.provider import ProviderUnavailable
 from node_manager.report import report
@@ -41,6 +42,7 @@ class Reconciler:
     def __init__(self, hands: Hands) -> None:
         self._hands = hands
         self._silent: str | None = None  # why observing failed, logged once
+        self._unwritten = ""  # why writing failed, logged once
         self._kept: frozenset[str] = frozenset()
         self._kept_at = float("-inf")
         self.memory = Memory()
@@ -70,12 +72,24 @@ class Reconciler:
             self._kept = outcome.kept
         closed = closures(hands.fleet, view, self.memory, view.brakes, now)
         cost = usage(hands.fleet, view.instances).cost
+        self._write_down(view, now)
         hands.metrics.round_ended(view, closed, cost, now)
+        hands.metrics.spent(hands.ledger.spent(now))
         hands.report.write(report(hands.fleet, view, self.memory, closed, cost, now))
         wait = 0.0
         if orders.complete:
             wait = seconds_until_next(view, self.memory, actions, now, looking)
         return Round(observed=True, actions=actions, wait=wait)
+
+    def _write_down(self, view: View, now: float) -> None:
+        """For those who measure and who pay; that it fails, as on a full disk, stops no node."""
+        try:
+            self._hands.targets.write(self._hands.fleet, view)
+            self._hands.ledger.note(view.instances, now)
+        except OSError as error:
+            if self._unwritten != str(error):
+                self._hands.journal.write("not written", reason=str(error))
+            self._unwritten = str(error)
 
     def _observe(self) -> View | None:
         hands = self._hands
@@ -86,6 +100,7 @@ class Reconciler:
                 marks=hands.marks.present(),
                 brakes=hands.brakes.present(),
                 kept=self._observe_kept(),
+                budget_reached=self._budget_reached(),
             )
         except (SlurmUnavailable, ProviderUnavailable) as error:
             kind = "slurm" if isinstance(error, SlurmUnavailable) else "provider"
@@ -97,6 +112,13 @@ class Reconciler:
             hands.journal.write("answers again", reason=self._silent)
         self._silent = None
         return view
+
+    def _budget_reached(self) -> bool:
+        budget, now = self._hands.fleet.budget, self._hands.clock()
+        if budget is None:
+            return False
+        spent = self._hands.ledger.spent(now, period_start(budget.period, now))
+        return spent >= budget.dollars
 
     def _observe_kept(self) -> frozenset[str]:
         now = self._hands.clock()

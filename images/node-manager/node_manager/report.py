@@ -54,6 +54,11 @@ def _notes(
     scheduled = scheduled_nodes(pool, now, fleet.time_zone, fleet.resume_timeout_seconds)
     if scheduled:
         lines.append(f"the schedule wants {scheduled} nodes now")
+    if view.budget_reached and fleet.budget:
+        lines.append(
+            f"the budget of ${fleet.budget.dollars:g} a {fleet.budget.period} is spent: "
+            "no node is kept without a job"
+        )
     kept = sorted(view.kept.intersection(pool.node_names()))
     if kept:
         lines.append(f"kept although idle: {', '.join(kept)}")

@@ -6,9 +6,14 @@ from typing import Any
 import yaml
 
 from config.render.accounting import accounting_json
+from config.render.alert_rules import alert_rules
+from config.render.alertmanager import alertmanager_yml
 from config.render.bundle import render_bundle
 from config.render.cgroup_conf import cgroup_conf
+from config.render.exporter_json import exporter_json
 from config.render.gres_conf import gres_conf
+from config.render.mysql_start import mysql_start
+from config.render.prometheus import prometheus_yaml
 from config.render.site import Site
 from config.render.slurm_conf import slurm_conf
 from config.render.slurmdbd_conf import slurmdbd_conf
@@ -25,6 +30,7 @@ SERVICES = (
     "slurmd",
     "configurator",
     "node-manager",
+    "job-exporter",
 )
 IMAGES = {name: f"hpc-stack/{name}:0123456789ab" for name in SERVICES}
 SITE = Site(images=IMAGES, cgroup="v2", memory_mb=256_000)
@@ -48,6 +54,11 @@ def rendered(settings: ClusterSettings, site: Site = SITE) -> dict[str, str]:
         "cgroup.conf": cgroup_conf(site),
         "slurmdbd.conf": slurmdbd_conf(settings),
         "accounting.json": accounting_json(settings),
+        "start-mysql": mysql_start(),
+        "prometheus.yml": prometheus_yaml(settings, site),
+        "alerts.yml": alert_rules(settings),
+        "alertmanager.yml": alertmanager_yml(settings),
+        "exporter.json": exporter_json(settings),
         **{f"users/{path}": text for path, text in users.items()},
     }
 

@@ -1,0 +1,256 @@
+"""Cost and budget: what is spent, by whom, on what, and what of it is waste."""
+
+from config.panels.absence import answers, or_zero, rows_or_not_known
+from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, WHO
+from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
+from config.panels.steps import BUDGET, WARN_FROM_ONE
+
+_NO_NODE_MANAGER = "the node manager does not answer"
+_SPENT = "max(hpc_stack_spent_this_month_dollars)"
+# Each account's has those of the accounts below it, and root's is the whole cluster's: never a sum.
+_PERIOD = "hpc_stack_account_cost_period_dollars"
+# The part of the month that is over (UTC); its first hours say little.
+_MONTH_OVER = "clamp_min((day_of_month() - 1 + hour() / 24) / days_in_month(), 0.02)"
+_NODE_COST = "hpc_stack_node_cost_dollars_total"
+_JOB_COST = f"increase(hpc_stack_job_cost_dollars_total{{{WHO}}}[$__range])"
+
+
+ACCOUNTS = f'{ACCOUNT}, account!="root"'
+"""Chosen accounts; root is the whole cluster, beside which they would be told twice."""
+
+
+def period_cost(accounts: str) -> str:
+    """What accounts that match have cost in the budgets' period."""
+    return f"max by (account) ({_PERIOD}{{{accounts}}})"
+
+
+def budget_share(budget: str) -> str:
+    """What has been spent of the budgets that match, as shares."""
+    return (
+        f"max by (account) ({_PERIOD})"
+        f" / on (account) max by (account) (hpc_stack_account_budget_dollars{{{budget}}} > 0)"
+    )
+
+
+def _bars(title: str, about: str, expr: str, legend: str, *, empty: str = NO_JOB) -> Panel:
+    return Panel(
+        title=title,
+        about=about,
+        kind=Kind.BARS,
+        queries=(Query(expr=expr, legend=legend),),
+        unit=Unit.DOLLARS,
+        empty=empty,
+        width=8,
+    )
+
+
+_SO_FAR = (
+    Panel(
+        title="All nodes this month",
+        about="What all nodes have cost since the month began (UTC), idle ones too.",
+        kind=Kind.NUMBER,
+        queries=(Query(expr=_SPENT, legend="dollars"),),
+        unit=Unit.DOLLARS,
+        empty=_NO_NODE_MANAGER,
+        empty_is_fine=False,
+        width=6,
+        height=4,
+    ),
+    Panel(
+        title="At the month's end",
+        about="What it will be if it goes on as in this month so far.",
+        kind=Kind.NUMBER,
+        queries=(Query(expr=f"{_SPENT} / {_MONTH_OVER}", legend="dollars"),),
+        unit=Unit.DOLLARS,
+        empty=_NO_NODE_MANAGER,
+        empty_is_fine=False,
+        width=6,
+        height=4,
+    ),
+    Panel(
+        title="Cluster's budget",
+        about="What jobs have spent of the budget of the whole cluster this period.",
+        kind=Kind.NUMBER,
+        queries=(Query(expr=budget_share('account="root"'), legend="spent"),),
+        unit=Unit.SHARE,
+        steps=BUDGET,
+        empty="no budget of the whole cluster is known",
+        needs=Needs.BUDGET,
+        width=6,
+        height=4,
+    ),
+    Panel(
+        title="Jobs without a price",
+        about="Finished jobs, in this time and in the budgets' period, whose nodes are not in the "
+        "ledger. They are missing in all figures by account and user, and in the budgets.",
+        kind=Kind.NUMBER,
+        queries=(
+            Query(
+                expr=or_zero(
+                    "round(sum(increase(hpc_stack_jobs_unpriced_total[$__range])))",
+                    answers("job-exporter"),
+                ),
+                legend="in this time",
+            ),
+            Query(expr="max(hpc_stack_unpriced_jobs_in_period)", legend="in the period"),
+        ),
+        steps=WARN_FROM_ONE,
+        empty=NO_EXPORTER,
+        empty_is_fine=False,
+        width=6,
+        height=4,
+    ),
+    Panel(
+        title="This period by account",
+        about="What the accounts' jobs have cost this period (`budget.period`, by default a month; "
+        "UTC), running ones so far, each with the accounts below it.",
+        kind=Kind.BARS,
+        queries=(Query(expr=period_cost(ACCOUNTS), legend="{{account}}"),),
+        unit=Unit.DOLLARS,
+        empty=NO_EXPORTER,
+        empty_is_fine=False,
+        width=8,
+    ),
+    Panel(
+        title="Budgets by account",
+        about="What each account has spent of its budget this period. At 1, its new jobs wait.",
+        kind=Kind.BARS,
+        queries=(Query(expr=budget_share(ACCOUNTS), legend="{{account}}"),),
+        unit=Unit.SHARE,
+        steps=BUDGET,
+        empty="no account's budget is known",
+        needs=Needs.BUDGET,
+        width=8,
+    ),
+    Panel(
+        title="Left in the budgets",
+        about="Dollars that the accounts may still spend this period; root is the whole cluster. "
+        "Below 0: overspent. Not known yet: while costs of before the first start are added up, or "
+        "the queue is not seen.",
+        kind=Kind.TABLE,
+        queries=(
+            Query(
+                expr=rows_or_not_known(
+                    f"max by (account) (hpc_stack_account_budget_dollars{{{ACCOUNT}}})"
+                    f" - on (account) max by (account) ({_PERIOD})",
+                    f"max({_PERIOD})",
+                    "account",
+                    "not known yet",
+                ),
+                legend="{{account}}",
+            ),
+        ),
+        unit=Unit.DOLLARS,
+        columns=(("account", "account"),),
+        value_heading="left",
+        empty="no account has a budget",
+        needs=Needs.BUDGET,
+        width=8,
+    ),
+)
+
+_NODES = (
+    Panel(
+        title="What nodes are paid for",
+        about="Dollars an hour, by what the machines did: in jobs, idle, starting, or out of "
+        "service. All but the first is waste: shorter `idle_seconds` and fewer `warm_nodes` "
+        "lessen it, and make jobs wait longer.",
+        kind=Kind.AREAS,
+        queries=(
+            Query(
+                expr=or_zero(
+                    f"sum by (use) (rate({_NODE_COST}[$__rate_interval])) * 3600",
+                    answers("node-manager"),
+                    "use",
+                    "no node",
+                ),
+                legend="{{use}}",
+            ),
+        ),
+        unit=Unit.DOLLARS,
+        empty=_NO_NODE_MANAGER,
+        empty_is_fine=False,
+    ),
+    Panel(
+        title="Waste",
+        about="Share of what nodes cost in this time while no job held them.",
+        kind=Kind.NUMBER,
+        queries=(
+            Query(
+                expr=or_zero(
+                    f'sum(increase({_NODE_COST}{{use!="allocated"}}[$__range]))'
+                    f" / (sum(increase({_NODE_COST}[$__range])) > 0)",
+                    answers("node-manager"),
+                ),
+                legend="waste",
+            ),
+        ),
+        unit=Unit.SHARE,
+        empty=_NO_NODE_MANAGER,
+        empty_is_fine=False,
+        width=4,
+    ),
+    _bars(
+        "Cost of nodes by use",
+        "What machines cost in this time, by what they did.",
+        f"sum by (use) (increase({_NODE_COST}[$__range]))",
+        "{{use}}",
+        empty="no node was up in this time",
+    ),
+    _bars(
+        "Cost of nodes by capacity",
+        "What machines cost in this time, by how they were bought.",
+        f"sum by (capacity) (increase({_NODE_COST}[$__range]))",
+        "{{capacity}}",
+        empty="no node was up in this time",
+    ),
+    _bars(
+        "Cost of nodes by pool",
+        "What machines cost in this time, by pool.",
+        f"sum by (pool) (increase({_NODE_COST}[$__range]))",
+        "{{pool}}",
+        empty="no node was up in this time",
+    ),
+    _bars(
+        "Waste by pool",
+        "What machines cost in this time while no job held them.",
+        f'sum by (pool, use) (increase({_NODE_COST}{{use!="allocated"}}[$__range]))',
+        "{{pool}} {{use}}",
+        empty="no node was up in this time",
+    ),
+)
+
+_JOBS = (
+    _bars(
+        "Dearest users",
+        "What the jobs of the 20 dearest users cost that ended in this time.",
+        f"topk(20, sum by (user) ({_JOB_COST}))",
+        "{{user}}",
+    ),
+    _bars(
+        "Cost of jobs by account",
+        "What the accounts' jobs cost that ended in this time, without the accounts below.",
+        f"sum by (account) ({_JOB_COST})",
+        "{{account}}",
+    ),
+    _bars(
+        "Cost of jobs by partition",
+        "What jobs cost that ended in this time, by partition and by how their nodes were bought.",
+        f"sum by (partition, capacity) ({_JOB_COST})",
+        "{{partition}} {{capacity}}",
+    ),
+)
+
+COST = Dashboard(
+    uid="hpc-cost",
+    title="Cost and budget",
+    about="What is spent, by whom and on what, and what of it is waste.",
+    rows=(
+        Row(title="Spent so far", panels=_SO_FAR),
+        Row(title="What nodes cost", panels=_NODES),
+        Row(title="What jobs cost", panels=_JOBS),
+    ),
+    variables=("account", "user"),
+    variable_source="hpc_stack_job_cost_dollars_total",
+    hours=24,
+)

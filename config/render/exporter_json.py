@@ -1,0 +1,33 @@
+"""exporter.json: what the job exporter (images/job-exporter) is told, version 1."""
+
+import json
+from typing import Any
+
+from config.settings import ROOT, ClusterSettings
+
+QUERY_SECONDS = 60
+"""Seconds between two queries of the accounting database, each of which costs slurmdbd work."""
+QUEUE_SECONDS = 15
+"""Seconds between two looks at the queue, which slurmctld answers from memory."""
+
+
+def exporter_json(settings: ClusterSettings) -> str:
+    """The file's text. Budgets are dollars in `budget_period`; `root` is the whole cluster."""
+    accounts: dict[str, dict[str, Any]] = {
+        name: {"parent": account.parent, "budget_dollars": account.budget_dollars}
+        for name, account in sorted(settings.accounts.items())
+    }
+    if settings.budget.dollars is not None:
+        accounts[ROOT] = {"budget_dollars": settings.budget.dollars}
+    document = {
+        "version": 1,
+        "cluster": settings.name,
+        "query_seconds": QUERY_SECONDS,
+        "queue_seconds": QUEUE_SECONDS,
+        "max_accounts": settings.monitoring.max_accounts,
+        "max_users": settings.monitoring.max_users,
+        "budget_period": settings.budget.period,
+        "accounts": accounts,
+        **({"job_comments": True} if settings.monitoring.job_comments else {}),
+    }
+    return json.dumps(document, indent=1) + "\n"

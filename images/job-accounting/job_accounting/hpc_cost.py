@@ -1,0 +1,165 @@
+"""hpc-cost: what jobs cost in a month, for the people who run and pay for them.
+
+hpc-cost                      my jobs, and my accounts
+hpc-cost --account physics    everybody's jobs of an account and of those below it
+hpc-cost --all                everybody's jobs
+"""
+
+import argparse
+import json
+import os
+import pwd
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+from job_accounting import sacct
+from job_accounting.accounts import Accounts, AccountsUnavailable, counted_by_slurm, read_accounts
+from job_accounting.bill import AccountBill, Bill, Month, NotAMonth, bill_json, bill_lines
+from job_accounting.ledger import Ledger, directory
+from job_accounting.sacct import SacctRefused, SacctUnavailable
+from job_accounting.spending import Charge, charges, pools_without_price, total, totals
+from job_accounting.terminal import behave
+
+
+class Mistake(Exception):
+    """What was asked for cannot be. The text says what can."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit status: 1: accounting does not answer, 2: a mistake in the request."""
+    args = _arguments(arguments)
+    try:
+        bill = _bill(args, time.time())
+    except (Mistake, NotAMonth, SacctRefused) as error:
+        return _fail(str(error), 2)
+    except (SacctUnavailable, AccountsUnavailable) as error:
+        return _fail(f"accounting does not answer: {error}", 1)
+    except OSError as error:
+        return _fail(f"the prices of machines cannot be read: {error}", 1)
+    if args.json:
+        print(json.dumps(bill_json(bill, args.jobs), indent=1))
+    else:
+        for line in bill_lines(bill, args.jobs):
+            print(line)
+    return 0
+
+
+def _fail(text: str, status: int) -> int:
+    print(f"hpc-cost: {text}", file=sys.stderr)
+    return status
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="hpc-cost",
+        description="What jobs cost in a month: yours and your accounts', unless you say whose.",
+    )
+    parser.add_argument("--month", metavar="YYYY-MM", help="a month in UTC; not given: this one")
+    parser.add_argument("--account", help="everybody's jobs of an account and of those below it")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--user", help="one user's jobs")
+    whose.add_argument("--all", action="store_true", help="everybody's jobs")
+    parser.add_argument(
+        "--jobs", metavar="N", type=_count, default=10, help="list the N dearest jobs (10)"
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON, for programs")
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of jobs")
+    return int(text)
+
+
+def _bill(args: argparse.Namespace, now: float) -> Bill:
+    """Raises Mistake, NotAMonth, SacctUnavailable, AccountsUnavailable and OSError."""
+    month = Month.of(args.month, now)
+    tree = read_accounts()
+    if args.account is not None and args.account not in tree:
+        raise Mistake(f"no account {args.account!r}; there are {', '.join(tree.names())}")
+    user = args.user or (None if args.all or args.account else _me())
+    lives = Ledger(directory()).lives(month.since, month.until)
+
+    def ask(users: Sequence[str] | None, accounts: Iterable[str] | None) -> list[Charge]:
+        jobs = sacct.jobs(
+            since=month.since,
+            until=month.until,
+            users=users,
+            accounts=None if accounts is None else sorted(accounts),
+            steps=False,
+        )
+        return charges(jobs, lives, now, month.since, month.until)
+
+    shown = _shown_accounts(args, tree, user)
+    by_accounts = ask(None, frozenset().union(*map(tree.with_below, shown))) if shown else []
+    mine = ask(
+        None if user is None else [user],
+        None if args.account is None else tree.with_below(args.account),
+    )
+    sums = {"user": totals(mine, lambda job: job.user)} if user is None else {}
+    if args.all and args.account is None:
+        sums = {"account": totals(mine, lambda job: job.account), **sums}
+    return Bill(
+        month=month,
+        title=_title(args, user),
+        charges=mine,
+        accounts=_account_bills(shown, tree, by_accounts, month),
+        sums=sums,
+        one_user=user is not None,
+        pools_without_price=pools_without_price((charge.job for charge in mine), lives),
+    )
+
+
+def _title(args: argparse.Namespace, user: str | None) -> str:
+    whose = "all jobs" if user is None else f"jobs of {user}"
+    return whose if args.account is None else f"{whose} for account {args.account}"
+
+
+def _shown_accounts(args: argparse.Namespace, tree: Accounts, user: str | None) -> list[str]:
+    """The accounts in question, and those above that limit them; with --all those with a limit."""
+    if args.account is not None:
+        asked = [args.account]
+    elif user is None:
+        return [name for name in tree.names() if tree[name].limit_dollars is not None]
+    else:
+        asked = tree.of_user(user)
+    above = {
+        other
+        for name in asked
+        for other in tree.above(name)
+        if other in tree and tree[other].limit_dollars is not None
+    }
+    return [*asked, *sorted(above.difference(asked))]
+
+
+def _account_bills(
+    names: Sequence[str], tree: Accounts, of: Sequence[Charge], month: Month
+) -> list[AccountBill]:
+    limited = [name for name in names if tree[name].limit_dollars is not None]
+    counted = counted_by_slurm(limited) if limited and month.current else {}
+    bills = []
+    for name in names:
+        below = tree.with_below(name)
+        bills.append(
+            AccountBill(
+                name=name,
+                sum=total(charge for charge in of if charge.job.account in below),
+                limit=tree[name].limit_dollars,
+                counted=counted.get(name),
+            )
+        )
+    return bills
+
+
+def _me() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError as error:
+        raise Mistake(f"user number {os.getuid()} has no name here; say --user") from error
+
+
+if __name__ == "__main__":
+    behave()
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""`make secret NAME=alert_webhook_url`: keep a secret that a receiver of alerts needs.
+
+It is read from the terminal or standard input, never from the command line, and kept encrypted in
+the stack's file.
+"""
+
+import subprocess
+import sys
+from getpass import getpass
+
+from config.settings.alerting import SECRETS
+from ops.progress import say
+from ops.stack import PROJECT, StackProblem, open_stack, run_command
+
+
+def main() -> None:
+    """`secret.py STACK NAME`."""
+    stack_name, name = sys.argv[1:3]
+    if name not in SECRETS:
+        raise StackProblem(f"NAME={name}: allowed: {', '.join(SECRETS)}")
+    stack = open_stack(stack_name)
+    value = getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.read()
+    if not value.strip():
+        raise StackProblem(f"{name} is empty: nothing was changed")
+    done = subprocess.run(
+        stack.command("config", "set", "--secret", f"{PROJECT}:{name}"),
+        input=value.strip(),
+        cwd=stack.checkout,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackProblem((done.stderr or done.stdout).strip())
+    say(f"{name} is kept, encrypted, in Pulumi.{stack.name}.yaml. It holds from the next: make up")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,96 @@
+"""Alerts on a live cluster: each begins with its fault and ends with it.
+
+How long a fault must last until somebody is told, and what is then said, is tests/alerts' business.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.running_cluster import RunningCluster, docker
+from tests.cluster.watching import at_alertmanager, begun, ended, rules, settled
+
+SECONDS = 60
+ACCOUNTING_SECONDS = 150
+"""The exporter asks accounting once a minute."""
+
+
+@pytest.fixture(scope="module")
+def prometheus(cluster: RunningCluster) -> str:
+    """Its URL, once nothing but Watchdog holds."""
+    url = str(cluster.stack.outputs()["prometheus"])
+    settled(url, 180)
+    return url
+
+
+@pytest.fixture(autouse=True)
+def everything_runs(cluster: RunningCluster) -> Iterator[None]:
+    """Whatever a test has stopped is started again."""
+    yield
+    stopped = docker(
+        "ps", "--quiet", "--filter", "status=exited", "--filter", "status=paused",
+        "--filter", f"label=hpc-stack.cluster={cluster.name}",
+        "--filter", "label=com.docker.compose.service",
+    ).split()  # fmt: skip
+    if stopped:
+        docker("start", *stopped)
+
+
+@pytest.mark.parametrize(
+    ("services", "alerts", "seconds"),
+    [
+        (["slurmctld"], ["SlurmctldDown"], SECONDS),
+        (["mysql"], ["MysqlDown", "SlurmdbdDown"], ACCOUNTING_SECONDS),
+        (["node-manager"], ["NodeManagerDown"], SECONDS),
+        (
+            ["job-exporter", "node-exporter", "mysqld-exporter", "alertmanager"],
+            ["JobExporterDown", "HostExporterDown", "MysqlExporterDown", "AlertmanagerDown"],
+            SECONDS,
+        ),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_a_service_that_stops_is_told_and_its_return_as_well(
+    cluster: RunningCluster, prometheus: str, services: list[str], alerts: list[str], seconds: float
+) -> None:
+    names = [cluster.container(service) for service in services]
+    docker("stop", "--time", "5", *names)
+    begun(prometheus, alerts, seconds)
+    docker("start", *names)
+    ended(prometheus, alerts, seconds)
+
+
+def test_a_node_that_fails_and_one_that_an_admin_takes_out(
+    cluster: RunningCluster, prometheus: str
+) -> None:
+    job = cluster.submit("ada", "sleep 600", "--partition=cpu", "--nodes=1")
+    cluster.await_state(job, "RUNNING")
+    node = str(cluster.job(job)["nodes"])
+    drain = f"scontrol update nodename={node} state=drain reason="
+    cluster.run("carol", f"{drain}'fan is loud'")
+    begun(prometheus, ["NodeDrainedLong"], SECONDS)
+    cluster.run("carol", f"scontrol update nodename={node} state=resume")
+    ended(prometheus, ["NodeDrainedLong"], SECONDS)
+    # In Slurm's own words: the node manager replaces the machine, and tries again in a while.
+    cluster.run("carol", f"{drain}'Kill task failed'; scancel {job}")
+    begun(prometheus, ["NodeKeepsFailing"], SECONDS)
+    cluster.run("carol", f"scontrol update nodename={node} state=resume")
+    ended(prometheus, ["NodeKeepsFailing"], SECONDS)
+
+
+def test_a_brake_is_told_until_somebody_takes_it_off(
+    cluster: RunningCluster, prometheus: str
+) -> None:
+    manager = cluster.container("node-manager")
+    brake = "echo 'tests want it' > /run/fleet/brake/brief"
+    docker("exec", manager, "sh", "-c", brake)
+    begun(prometheus, ["PoolBraked"], SECONDS)
+    docker("exec", manager, "python3", "-m", "node_manager", "resume", "brief")
+    ended(prometheus, ["PoolBraked"], SECONDS)
+
+
+def test_the_dead_mans_switch_reaches_alertmanager(
+    cluster: RunningCluster, prometheus: str
+) -> None:
+    assert rules(prometheus)["Watchdog"]["state"] == "firing"
+    assert "Watchdog" in at_alertmanager(str(cluster.stack.outputs()["alertmanager"]))

@@ -1,0 +1,1 @@
+"""`make report`: from what Prometheus says to what a browser shows."""

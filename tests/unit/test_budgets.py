@@ -1,0 +1,115 @@
+"""Budgets: dollars as Slurm counts them, and what a job's resources cost."""
+
+import json
+import re
+from math import floor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.render.accounting import accounting_json
+from config.render.billing_weights import billing_weights
+from config.settings import Pool, load_cluster
+from config.settings.budgets import UNITS_PER_DOLLAR, billing_minutes, usual_price
+from tests.unit.settings_samples import pool, settings
+
+MIB_PER_UNIT = {"": 1, "G": 1024}
+
+
+def priced(**changes: Any) -> Pool:
+    return Pool.model_validate(pool(**changes))
+
+
+def billing(shape: Pool, *, cpus: int, memory_mb: int, gpus: int = 0) -> int:
+    """What slurmctld makes of a job's resources with PriorityFlags=MAX_TRES, read from its source:
+    the largest product, without its fraction."""
+    counts = {"CPU": cpus, "Mem": memory_mb, "GRES/gpu": gpus}
+    products = []
+    for pair in billing_weights(shape).split(","):
+        kind, _, text = pair.partition("=")
+        unit = "G" if text.endswith("G") else ""
+        products.append(float(text.removesuffix("G")) / MIB_PER_UNIT[unit] * counts[kind])
+    return floor(max(products))
+
+
+@pytest.mark.parametrize(
+    ("changes", "price"),
+    [
+        ({}, 0),
+        ({"price_per_hour": 2.5}, 2.5),
+        ({"price_per_hour": 2.5, "capacity": "spot"}, 2.5),
+        ({"price_per_hour": 2.5, "capacity": "spot", "spot": {"price_per_hour": 0.8}}, 0.8),
+    ],
+)
+def test_the_usual_price_is_that_of_spot_nodes_where_there_are_some(
+    changes: dict[str, Any], price: float
+) -> None:
+    assert usual_price(priced(**changes)) == price
+
+
+def test_a_job_pays_for_the_largest_of_its_shares() -> None:
+    shape = priced(
+        cpus=4, memory_mb=4000, gpus={"type": "a100", "count": 2}, price_per_hour=2, max_nodes=1
+    )
+    assert billing(shape, cpus=1, memory_mb=1000) == 5000
+    assert billing(shape, cpus=1, memory_mb=3000) == 15_000
+    assert billing(shape, cpus=1, memory_mb=1000, gpus=1) == 10_000
+    assert billing(shape, cpus=4, memory_mb=1000, gpus=1) == 20_000
+
+
+def test_a_pool_without_a_price_is_free() -> None:
+    assert billing_weights(priced()) == "CPU=0"
+
+
+@given(
+    st.integers(1, 1024),
+    st.integers(128, 64 * 1024 * 1024),
+    st.integers(1, 64),
+    st.integers(1, 10_000_000),
+)
+def test_a_whole_node_costs_its_price_whatever_its_shape(
+    cpus: int, memory_mb: int, gpus: int, price: int
+) -> None:
+    dollars = price / UNITS_PER_DOLLAR
+    kind = {"type": "a", "count": gpus}
+    shape = priced(cpus=cpus, memory_mb=memory_mb, gpus=kind, price_per_hour=dollars)
+    paid = billing(shape, cpus=cpus, memory_mb=memory_mb, gpus=gpus)
+    assert abs(paid - price) <= 1
+    # As Slurm reads numbers: without an exponent.
+    assert re.fullmatch(r"CPU=[\d.]+,Mem=[\d.]+G,GRES/gpu=[\d.]+", billing_weights(shape))
+
+
+@pytest.mark.parametrize(
+    ("dollars", "minutes"), [(1, 600_000), (0.01, 6000), (300.5, 180_300_000), (1e8, 6 * 10**13)]
+)
+def test_a_dollar_is_600_000_billing_minutes(dollars: float, minutes: int) -> None:
+    assert billing_minutes(dollars) == minutes
+
+
+def test_a_budget_pays_one_node_for_as_many_hours_as_its_price_goes_into_it() -> None:
+    hours = billing_minutes(120) / billing(priced(price_per_hour=0.4), cpus=2, memory_mb=1500) / 60
+    assert hours == 300
+
+
+def test_a_budget_is_one_more_limit_of_the_account() -> None:
+    accounts = {
+        "research": {"budget_dollars": 2, "limits": {"grp_tres_mins": {"cpu": 5}}},
+        "other": {"limits": {"grp_tres_mins": {"cpu": 5}}},
+    }
+    loaded = load_cluster(settings(pools={"cpu": pool(price_per_hour=1)}, accounts=accounts))
+    document = json.loads(accounting_json(loaded))
+    assert {name: one["limits"]["GrpTRESMins"] for name, one in document["accounts"].items()} == {
+        "research": "billing=1200000,cpu=5",
+        "other": "cpu=5",
+    }
+    assert document["root_billing_minutes"] is None
+
+
+def test_there_is_a_budget_if_the_cluster_or_an_account_has_one() -> None:
+    pools = {"cpu": pool(price_per_hour=1)}
+    account = {"research": {"budget_dollars": 2}}
+    assert not load_cluster(settings(pools=pools)).has_budget
+    assert load_cluster(settings(pools=pools, budget={"dollars": 2})).has_budget
+    assert load_cluster(settings(pools=pools, accounts=account)).has_budget

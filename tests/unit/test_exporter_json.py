@@ -1,0 +1,54 @@
+"""exporter.json, read by the program that it is written for."""
+
+import json
+
+from job_exporter.settings_file import Account, Settings, parse_settings
+
+from config.render.exporter_json import exporter_json
+from config.settings import load_cluster
+from tests.unit.settings_samples import pool, settings
+from tests.unit.snapshots.rendered import load_settings
+
+
+def test_the_job_exporter_reads_exactly_what_settings_describe() -> None:
+    assert parse_settings(json.loads(exporter_json(load_settings()))) == Settings(
+        cluster="physics",
+        query_seconds=60,
+        queue_seconds=15,
+        max_accounts=50,
+        max_users=100,
+        budget_period="quarter",
+        accounts={
+            "research": Account(parent="root", budget_dollars=None),
+            "lattice": Account(parent="research", budget_dollars=300.5),
+            "lattice-students": Account(parent="lattice", budget_dollars=None),
+            "teaching": Account(parent="root", budget_dollars=None),
+            "root": Account(parent="", budget_dollars=2000),
+        },
+    )
+
+
+def test_the_whole_cluster_is_there_only_with_a_budget() -> None:
+    assert parse_settings(json.loads(exporter_json(load_cluster(settings())))).budgets == {}
+
+
+def test_the_length_of_a_budget_is_written_once_for_all() -> None:
+    pools = {"cpu": pool(price_per_hour=1)}
+    budget = {"dollars": 5, "period": "year"}
+    text = exporter_json(load_cluster(settings(pools=pools, budget=budget)))
+    assert parse_settings(json.loads(text)).budget_period == "year"
+
+
+def test_labels_are_bounded_as_settings_say() -> None:
+    limits = {"max_accounts": 3, "max_users": 4}
+    read = parse_settings(json.loads(exporter_json(load_cluster(settings(monitoring=limits)))))
+    assert (read.max_accounts, read.max_users) == (3, 4)
+
+
+def test_jobs_get_comments_only_where_settings_say_so() -> None:
+    def read(**monitoring: object) -> bool:
+        text = exporter_json(load_cluster(settings(monitoring=monitoring)))
+        return parse_settings(json.loads(text)).job_comments
+
+    assert not read()
+    assert read(job_comments=True)

@@ -1,0 +1,303 @@
+"""The pages: every question is one that PromQL understands, and every panel can be read."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import promql_parser as parser
+import pytest
+
+from config.alerts import WATCHDOG
+from config.panels import DASHBOARDS
+from config.panels.absence import (
+    LONGEST_LOOK,
+    NOT_KNOWN,
+    QUEUE_SEEN,
+    answers,
+    or_not_known,
+    or_zero,
+    rows_or_not_known,
+)
+from config.panels.model import Colour, Dashboard, Kind, Panel, Unit
+from config.panels.queries import promql
+from config.render.exporter_json import QUEUE_SECONDS
+
+PANELS = [panel for page in DASHBOARDS for panel in page.panels]
+EXPRESSIONS = {
+    f"{page.uid}: {panel.title}: {query.legend}": query.expr
+    for page in DASHBOARDS
+    for panel in page.panels
+    for query in panel.queries
+}
+VARIABLE = re.compile(r"\$([a-z]\w*)")
+# Of slurmctld's own metrics, what the names say is not what they hold (or not in bytes).
+TRAPS = re.compile(r"slurm_\w*(memory|mem)_\w+|slurm_nodes_(idle|powering_\w+)|slurm_sdiag_\w+")
+# Counters whose exporters do not call them so.
+UNTYPED = ("mysql_global_status_", "node_vmstat_")
+
+
+def parts(expr: str) -> list[parser.Expr]:
+    """The parsed query and all that it is made of."""
+    found: list[parser.Expr] = []
+    parser.walk(parser.parse(promql(expr)), found.append)
+    return found
+
+
+def over_time(expr: str) -> Iterator[tuple[str, str]]:
+    """Function and metric, where a function is applied to a metric's past."""
+    for part in parts(expr):
+        if isinstance(part, parser.Call):
+            for arg in part.args:
+                if isinstance(arg, parser.MatrixSelector):
+                    yield part.func.name, arg.vector_selector.name or ""
+
+
+def as_they_are(expr: str) -> set[str]:
+    """Metrics of which the newest value is used."""
+    named: Counter[str] = Counter()
+    for part in parts(expr):
+        if isinstance(part, parser.VectorSelector):
+            named[part.name or ""] += 1
+        elif isinstance(part, parser.MatrixSelector):
+            named[part.vector_selector.name or ""] -= 1
+    return set(+named)
+
+
+def test_pages_and_panels_have_names_of_their_own() -> None:
+    for names in (
+        [page.uid for page in DASHBOARDS],
+        [page.title for page in DASHBOARDS],
+        [panel.title for panel in PANELS],
+    ):
+        assert len(names) == len(set(names))
+
+
+def test_the_first_page_begins_with_the_lights() -> None:
+    lights = DASHBOARDS[0].rows[0].panels
+    assert DASHBOARDS[0].title == "Overview"
+    assert {panel.kind for panel in lights} == {Kind.LIGHT}
+    assert sum(panel.width for panel in lights) == 24
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.title)
+def test_a_panel_explains_itself(panel: Panel) -> None:
+    legends = [query.legend for query in panel.queries]
+    assert panel.title[0].isalnum()
+    assert panel.about.endswith(".")
+    assert panel.empty
+    assert legends
+    assert all(legends)
+    assert len(legends) == len(set(legends))
+    assert 1 <= panel.width <= 24
+    assert panel.height >= 4
+
+
+def test_colours_rise_from_a_first_step_without_a_value() -> None:
+    for panel in PANELS:
+        if panel.steps:
+            first, *others = (step.value for step in panel.steps)
+            rising = [value for value in others if value is not None]
+            assert first is None, panel.title
+            assert others == sorted(set(rising)), panel.title
+
+
+def test_a_light_without_data_is_red() -> None:
+    lights = [panel for panel in PANELS if panel.kind is Kind.LIGHT]
+    assert len(lights) >= 8
+    for panel in lights:
+        assert not panel.empty_is_fine, panel.title
+        assert panel.steps[0].colour is Colour.RED, panel.title
+        assert panel.words, panel.title
+
+
+def test_a_table_has_columns_and_one_query() -> None:
+    for panel in PANELS:
+        assert bool(panel.columns) == (panel.kind is Kind.TABLE), panel.title
+        if panel.kind is Kind.TABLE:
+            (query,) = panel.queries
+            for label, heading in panel.columns:
+                assert re.search(rf"\b{label}\b", query.expr), panel.title
+                assert heading
+            assert panel.value_heading
+
+
+def test_a_histogram_is_of_buckets_alone() -> None:
+    for panel in PANELS:
+        of_buckets = {query.expr.startswith("sum by (le) (increase(") for query in panel.queries}
+        assert of_buckets == {panel.kind is Kind.BUCKETS}, panel.title
+
+
+def test_points_in_time_are_in_milliseconds() -> None:
+    for panel in PANELS:
+        if panel.unit is Unit.TIME_AGO:
+            assert all(query.expr.endswith("* 1000") for query in panel.queries), panel.title
+
+
+@pytest.mark.parametrize("expr", EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_promql_understands_every_query(expr: str) -> None:
+    text = promql(expr)
+    assert not VARIABLE.search(text)
+    assert "__" not in text
+    parser.parse(text)
+
+
+def test_a_legend_names_labels_of_its_query() -> None:
+    for name, expr in EXPRESSIONS.items():
+        for label in re.findall(r"{{(\w+)}}", name):
+            assert re.search(rf"\b{label}\b", expr), name
+
+
+@pytest.mark.parametrize("page", DASHBOARDS, ids=lambda page: page.uid)
+def test_a_page_offers_the_choices_that_its_queries_use(page: Dashboard) -> None:
+    queries = [query.expr for panel in page.panels for query in panel.queries]
+    used = {variable for expr in queries for variable in VARIABLE.findall(expr)}
+    assert used == set(page.variables)
+    assert bool(page.variables) == bool(page.variable_source)
+    for expr in queries:
+        for variable in page.variables:
+            # Several values may be chosen.
+            assert expr.count(f"${variable}") == expr.count(f'=~"${variable}"'), expr
+
+
+def test_rates_are_of_counters() -> None:
+    # Slurm's own metrics are gauges, also those whose names sound otherwise.
+    for name, expr in EXPRESSIONS.items():
+        for function, metric in over_time(expr):
+            counter = metric.endswith(("_total", "_bucket", "_sum", "_count"))
+            if function in {"rate", "irate", "increase"}:
+                assert counter or metric.startswith(UNTYPED), name
+            else:
+                assert not counter, name
+
+
+def test_a_counter_is_not_shown_as_it_is() -> None:
+    for name, expr in EXPRESSIONS.items():
+        # Counting series is another matter.
+        if not expr.startswith("count("):
+            metrics = as_they_are(expr)
+            assert not [m for m in metrics if m.endswith(("_total", "_bucket"))], name
+
+
+def test_costs_of_accounts_that_hold_each_other_are_not_added() -> None:
+    # Each has those of the accounts below it, and root is the whole cluster.
+    of_accounts = re.compile(r"hpc_stack_account_(cost_period|budget)_dollars")
+    for name, expr in EXPRESSIONS.items():
+        if of_accounts.search(expr):
+            found = [part for part in parts(expr) if isinstance(part, parser.AggregateExpr)]
+            assert found, name
+            assert {str(part.op) for part in found} == {"max"}, name
+
+
+def test_the_alert_that_always_fires_is_not_shown() -> None:
+    (alerts,) = (expr for expr in EXPRESSIONS.values() if "ALERTS" in expr)
+    assert f'alertname!="{WATCHDOG}"' in alerts
+
+
+def test_names_that_mislead_are_not_used() -> None:
+    assert [name for name, expr in EXPRESSIONS.items() if TRAPS.search(expr)] == []
+
+
+def test_lines_do_not_go_back_over_all_the_time_at_every_point() -> None:
+    for panel in PANELS:
+        if panel.kind in (Kind.LINES, Kind.AREAS):
+            assert not [q for q in panel.queries if "$__range" in q.expr], panel.title
+
+
+def test_variables_are_filled_in_for_everybody() -> None:
+    expr = 'sum(rate(a_total{x=~"$account", y=~"${user}"}[$__rate_interval])) + b[$__range]'
+    assert promql(expr, rate_interval="1m", time_range="2h") == (
+        'sum(rate(a_total{x=~".*", y=~".*"}[1m])) + b[2h]'
+    )
+
+
+def test_a_value_that_nobody_tells_is_not_known() -> None:
+    assert or_not_known("max(a)") == f"max(a) or vector({NOT_KNOWN:.0f})"
+
+
+def test_nothing_is_zero_only_while_the_job_answers() -> None:
+    assert or_zero("a", answers("x", "y")) == (
+        'a or on () 0 * max(up{job="x"} == 1) * max(up{job="y"} == 1)'
+    )
+    assert or_zero("a", answers("x"), "reason", "none") == (
+        'a or on () label_replace(0 * max(up{job="x"} == 1), "reason", "none", "", "")'
+    )
+
+
+def test_an_empty_table_is_told_from_a_silent_job() -> None:
+    assert rows_or_not_known("a", "max(b)", "reason", "not known") == (
+        'a or label_replace(0 * absent(max(b)), "reason", "not known", "", "")'
+    )
+
+
+def test_the_queue_is_seen_as_long_as_the_job_exporter_tells_it() -> None:
+    assert LONGEST_LOOK == 2 * QUEUE_SECONDS
+
+
+# By the beginning of the metric's name: the gate while there is none.
+SOURCES = {
+    "slurm_node_": answers("slurm-nodes"),
+    "slurm_partition_": answers("slurm-partitions"),
+    "slurm_user_": answers("slurm-accounts"),
+    "hpc_stack_jobs_pending": QUEUE_SEEN,
+    "hpc_stack_oldest_pending_seconds": QUEUE_SEEN,
+    "hpc_stack_node_out_of_service": QUEUE_SEEN,
+    "hpc_stack_account_cost_period_dollars": "max(hpc_stack_account_cost_period_dollars)",
+    # There with a budget in the settings.
+    "hpc_stack_account_budget_dollars": "",
+    "hpc_stack_jobs_unpriced_total": answers("job-exporter"),
+    "hpc_stack_user_jobs_finished_total": answers("job-exporter"),
+    **{
+        f"hpc_stack_{name}": answers("node-manager")
+        for name in (
+            *("api_calls_total", "instances", "launches_total", "launch_failures_total"),
+            *("node_cost_dollars_total", "terminations_total"),
+        )
+    },
+    "DCGM_": answers("gpu"),
+    "alertmanager_": answers("alertmanager"),
+    "prometheus_": answers("prometheus"),
+}
+FALLBACK = re.compile(
+    r" or (?:on \(\) )?(?P<rest>(?:label_replace\()?0 \* (?:absent\()?(?P<gate>.+))$"
+)
+
+
+def gates(expr: str) -> tuple[set[str], str]:
+    """The gates that a query's metrics want, and the rest of it, where its fallback begins."""
+    found = FALLBACK.search(expr)
+    assert found
+    wanted = set()
+    for metric in metrics_of(expr[: found.start()]):
+        (gate,) = (gate for start, gate in SOURCES.items() if metric.startswith(start))
+        wanted |= {gate} - {""}
+    return wanted, found["gate"]
+
+
+def metrics_of(expr: str) -> set[str]:
+    """Of all metrics that a query names, also of those over time."""
+    selectors = [part for part in parts(expr) if isinstance(part, parser.VectorSelector)]
+    return {selector.name or "" for selector in selectors}
+
+
+WITH_A_FALLBACK = {name: expr for name, expr in EXPRESSIONS.items() if FALLBACK.search(expr)}
+
+
+@pytest.mark.parametrize("expr", WITH_A_FALLBACK.values(), ids=WITH_A_FALLBACK)
+def test_nothing_is_told_only_while_the_metrics_source_answers(expr: str) -> None:
+    wanted, gate = gates(expr)
+    assert wanted
+    rest = gate
+    for one in wanted:
+        assert one in rest
+        rest = rest.replace(one, "")
+    # And nothing else, but what closes the functions and sets the label.
+    assert not re.search(r"max|up\{|hpc_stack", rest)
+
+
+def test_no_query_has_a_value_of_its_own_but_lights() -> None:
+    lights = {query.expr for panel in PANELS if panel.kind is Kind.LIGHT for query in panel.queries}
+    assert len(WITH_A_FALLBACK) >= 15
+    for name, expr in EXPRESSIONS.items():
+        if expr not in lights:
+            assert "vector(" not in expr, name
+            assert (" or " in expr) == (name in WITH_A_FALLBACK), name
