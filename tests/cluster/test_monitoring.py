@@ -12,13 +12,22 @@ import pytest
 from config.panels import DASHBOARDS
 from config.panels.model import Needs
 from config.panels.queries import promql
+from ops.environment import CHECKOUT
+from ops.report.__main__ import make_report
 from ops.report.prometheus import Prometheus
+from ops.report.subject import subject_of
+from ops.report.timeline import Timeline
 from tests.cluster.running_cluster import RunningCluster, await_value
 from tests.cluster.selectors import parse, selectors
 from tests.cluster.watching import rules
 
 # Of what the test's cluster cannot have.
 ABSENT = ("DCGM_FI", 'job="gpu"', "hpc_stack_backup", "hpc_stack_launch_failures_total")
+QUIET = {
+    "Overview / Alerts",
+    "Nodes and elasticity / Failed launches by code",
+}
+"""Panels that show trouble alone."""
 MET = (Needs.NOTHING, Needs.MACHINES, Needs.BUDGET)
 # What has these values only in trouble; the labels are there all the same.
 TROUBLE = re.compile(r',?(reason|result|code|state)(=~|!~|!=|=)"(?:[^"\\\\]|\\\\.)*"')
@@ -135,13 +144,32 @@ def test_every_panels_metrics_and_labels_exist(prometheus: Prometheus, worked: f
                 continue
             for query in panel.queries:
                 asked += 1
+                print(f"checked: {dashboard.title} / {panel.title}: {query.expr}")
                 missing += [
                     f"{dashboard.title} / {panel.title}: {what}"
                     for what in checked(prometheus, query.expr, worked)
                 ]
-    print(f"{asked} queries of {len(DASHBOARDS)} dashboards checked")
     assert missing == [], "\n".join(missing)
     assert asked > 60
+
+
+def test_the_workload_fills_every_panel_and_the_report(
+    cluster: RunningCluster, prometheus: Prometheus, worked: float
+) -> None:
+    subject = subject_of(cluster.stack.checkout / "Pulumi.test.yaml")
+    out = CHECKOUT / "report.html"  # what CI keeps of a run, to be looked at
+    answers = make_report(subject, DASHBOARDS, prometheus.url, "1h", out)
+    assert answers.failed == 0
+    timeline = Timeline.before(time.time(), "30m", subject.scrape_seconds)
+    empty = {
+        f"{dashboard.title} / {panel.title}"
+        for dashboard in DASHBOARDS
+        for panel in dashboard.panels
+        if panel.needs in (Needs.NOTHING, *subject.has)
+        and not any(prometheus.over(promql(one.expr), timeline) for one in panel.queries)
+    }
+    assert empty <= QUIET, "\n".join(sorted(empty - QUIET))
+    assert "slurmctld" in out.read_text()
 
 
 def test_every_alerts_metrics_and_labels_exist(prometheus: Prometheus, worked: float) -> None:

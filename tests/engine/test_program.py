@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,16 @@ class Program:
         return Preview(done.returncode, done.stdout, done.stderr)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 PORTS = ("ssh", "rest", "prometheus", "alertmanager", "grafana")
+
+
+def free_ports() -> dict[str, int]:
+    """A port for each setting; all are taken at a time, so that no two are the same."""
+    with ExitStack() as open_ones:
+        probes = {name: open_ones.enter_context(socket.socket()) for name in PORTS}
+        for probe in probes.values():
+            probe.bind(("127.0.0.1", 0))
+        return {name: int(probe.getsockname()[1]) for name, probe in probes.items()}
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         "pools": {"cpu": {"cpus": 1, "memory_mb": 500, "max_nodes": 2}},
         "accounts": {"research": {}},
         "users": {"ada": {"uid": 2001, "accounts": ["research"]}},
-        "ports": {port: free_port() for port in PORTS},
+        "ports": free_ports(),
     }
     (checkout / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump({"config": {KEY: settings}}))
     stack = open_stack(NAME, checkout)
@@ -205,7 +209,7 @@ def test_a_port_in_use_is_refused_with_its_setting_value_and_fix(
         other.bind(("127.0.0.1", 0))
         other.listen()
         number = other.getsockname()[1]
-        program.configure(ports={name: free_port() for name in PORTS} | {port: number})
+        program.configure(ports=free_ports() | {port: number})
         text = refused(program)
     assert f"cluster.ports.{port}: {number} is in use on 127.0.0.1 by something else" in text
     assert "Allowed: a free port. Fix: set another one, or stop what listens there" in text

@@ -59,6 +59,7 @@ class Manager:
                     *("--fleet", str(self.directory / "fleet.json")),
                     *("--key", str(self.directory / "key")),
                     *("--run-dir", str(self.run_dir)),
+                    *("--ledger", str(self.run_dir)),
                     *("--metrics-port", "0"),
                 ],
                 stderr=log,
