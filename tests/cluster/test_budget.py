@@ -13,7 +13,7 @@ TEN_MINUTES = ("--partition=spot", "--time=10", "--mem=100M")
 
 
 def test_a_job_that_no_budget_could_pay_is_refused_at_once(cluster: RunningCluster) -> None:
-    refused = cluster.attempt("dora", "sbatch --partition=spot --time=1:00:00 --wrap true")
+    refused = cluster.attempt("eve", "sbatch --partition=spot --time=1:00:00 --wrap true")
     assert refused.returncode != 0
     assert "AssocGrpBillingMinutes" in refused.stderr
 
@@ -21,15 +21,15 @@ def test_a_job_that_no_budget_could_pay_is_refused_at_once(cluster: RunningClust
 def test_what_the_budget_does_not_pay_waits_and_starts_when_it_is_raised(
     cluster: RunningCluster, settings: Path
 ) -> None:
-    running = cluster.submit("dora", "sleep 600", *TEN_MINUTES)
+    running = cluster.submit("eve", "sleep 600", *TEN_MINUTES)
     cluster.await_state(running, "RUNNING")
-    waiting = cluster.submit("dora", "true", *TEN_MINUTES)
+    waiting = cluster.submit("eve", "true", *TEN_MINUTES)
     await_value(
         "the reason that a user reads",
-        lambda: cluster.run("dora", f"squeue -h -j {waiting} -o %r") == "AssocGrpBillingMinutes",
+        lambda: cluster.run("eve", f"squeue -h -j {waiting} -o %r") == "AssocGrpBillingMinutes",
         60,
     )
-    bill = cluster.run("dora", "hpc-cost")
+    bill = cluster.run("eve", "hpc-cost")
     assert "paid" in bill
     assert "0.02" in bill
 
@@ -38,4 +38,4 @@ def test_what_the_budget_does_not_pay_waits_and_starts_when_it_is_raised(
     cluster.finish(waiting)
     # Nothing happened to what ran.
     assert cluster.state(running) == "RUNNING"
-    cluster.run("dora", f"scancel {running}")
+    cluster.run("eve", f"scancel {running}")

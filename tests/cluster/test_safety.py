@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.render.compose import SECRETS
 from tests.cluster.running_cluster import RunningCluster, docker
 
 VERSION = "v0.0.45"
@@ -115,7 +116,7 @@ def _secrets(cluster: RunningCluster) -> list[str]:
         if row["urn"].endswith(("-key", "-password"))
     ]
     secrets = [json.loads(text) for text in found]
-    assert len(secrets) == 4
+    assert len(secrets) == len(SECRETS)
     assert all(len(secret) == 64 for secret in secrets)
     return secrets
 
