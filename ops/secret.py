@@ -4,7 +4,6 @@ It is read from the terminal or standard input, never from the command line, and
 the stack's file.
 """
 
-import subprocess
 import sys
 from getpass import getpass
 
@@ -22,17 +21,7 @@ def main() -> None:
     value = getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.read()
     if not value.strip():
         raise StackProblem(f"{name} is empty: nothing was changed")
-    done = subprocess.run(
-        stack.command("config", "set", "--secret", f"{PROJECT}:{name}"),
-        input=value.strip(),
-        cwd=stack.checkout,
-        env=stack.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StackProblem((done.stderr or done.stdout).strip())
+    stack.pulumi("config", "set", "--secret", f"{PROJECT}:{name}", stdin=value.strip())
     say(f"{name} is kept, encrypted, in Pulumi.{stack.name}.yaml. It holds from the next: make up")
 
 

@@ -41,10 +41,14 @@ class Stack:
     """Where our commands keep what they know; for the local backend, the stacks too."""
     environment: dict[str, str]
 
-    def pulumi(self, *arguments: str) -> str:
-        """Run the CLI on this stack and return what it printed; raises StackProblem."""
+    def pulumi(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run the CLI on this stack and return what it printed; raises StackProblem.
+
+        `stdin`: what it reads, such as a secret, which is nothing for a command line.
+        """
         done = subprocess.run(
             self.command(*arguments),
+            input=stdin,
             cwd=self.checkout,
             env=self.environment,
             capture_output=True,

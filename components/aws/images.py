@@ -10,14 +10,13 @@ from pulumi_command.local import Command, Logging
 from components.aws.policies.facts import GPU_EXPORTER, NODE_IMAGE, NODE_IMAGES
 from components.image_tag import content_tag
 from config.catalogue import catalogue
-from config.render.compose import MYSQL_IMAGE
+from config.render.compose import MYSQL_IMAGE, running_services
 from config.render.compose_monitoring import (
     ALERTMANAGER_IMAGE,
     GRAFANA_IMAGE,
     MYSQLD_EXPORTER_IMAGE,
     NODE_EXPORTER_IMAGE,
     PROMETHEUS_IMAGE,
-    monitoring_services,
 )
 from config.render.gpu_exporter import GPU_EXPORTER_IMAGE
 from config.render.site import Site
@@ -166,20 +165,15 @@ def needed_images(settings: ClusterSettings) -> dict[str, list[str]]:
     """Which images are needed for which processors: the controller's, and the pools'."""
     if settings.aws is None:
         return {}
-    services = running_services(settings)
+    # Which services run depends on what the settings want observed.
+    site = Site(images={}, cgroup="v2", grafana=True)
+    services = {*running_services(settings, site), "configurator"}
     controller = [*(SERVICE_IMAGES[name] for name in SERVICE_IMAGES if name in services), AGENT]
     needed = {architecture_of(settings.aws.controller.instance_type): controller}
     for pool in settings.pools.values():
         images = needed.setdefault(architecture_of(pool.instance_types[0]), [])
         images += [image for image in node_images(settings, pool) if image not in images]
     return needed
-
-
-def running_services(settings: ClusterSettings) -> frozenset[str]:
-    """Names of the controller's services, which depend on what the settings want observed."""
-    site = Site(images={}, cgroup="v2", grafana=True)
-    unobserved = SERVICE_IMAGES.keys() - MIRRORED.keys() - {"job-exporter"} | {"mysql"}
-    return frozenset({*unobserved, *monitoring_services(settings, site)})
 
 
 def node_images(settings: ClusterSettings, pool: Pool) -> tuple[str, ...]:

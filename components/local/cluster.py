@@ -15,7 +15,7 @@ from components.local.gpus import Gpu
 from components.local.volumes import make_volumes
 from components.random_secrets import fingerprint, make_secrets, seal
 from config.render.bundle import render_bundle
-from config.render.compose import SECRETS, secret_variables
+from config.render.compose import SECRETS, running_services, secret_variables
 from config.render.compose_monitoring import pages
 from config.render.site import Site, cluster_labels, project_name
 from config.settings import ClusterSettings
@@ -79,7 +79,6 @@ class LocalCluster(pulumi.ComponentResource):
             parent=self,
             protect=settings.storage.protect,
         )
-        bundle = render_bundle(settings, site)
         running = Command(
             f"{name}-services",
             create=_bring_up(project),
@@ -111,7 +110,9 @@ class LocalCluster(pulumi.ComponentResource):
         self.images = built.id.apply(lambda _: sorted(site.images.values()))
         self.pages = known_pages(pages(settings, grafana=site.grafana), running.id)
         self.grafana_password = secrets["grafana_password"]
-        self.only_here = {"services": running.id.apply(lambda _: list(bundle.services))}
+        self.only_here = {
+            "services": running.id.apply(lambda _: list(running_services(settings, site)))
+        }
         self.register_outputs(
             {
                 "ssh": self.ssh,

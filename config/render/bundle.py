@@ -6,11 +6,12 @@ from config.render.accounting import accounting_json
 from config.render.alert_rules import alert_rules
 from config.render.alertmanager import alertmanager_yml
 from config.render.cgroup_conf import cgroup_conf
-from config.render.compose import compose_yaml, running_services
+from config.render.compose import compose_yaml
 from config.render.compose_monitoring import (
     ALERTMANAGER_CONFIGURATION,
     GPU_FIELDS_FILE,
     PROMETHEUS_CONFIGURATION,
+    grafana_runs,
 )
 from config.render.exporter_json import exporter_json
 from config.render.fleet import fleet_json
@@ -36,8 +37,6 @@ class Bundle:
     """The Compose document, with every configuration file inline and no secret."""
     fleet: str
     """fleet.json, which the document contains too."""
-    services: tuple[str, ...]
-    """Names of the services that run as long as the cluster does."""
 
 
 def render_bundle(settings: ClusterSettings, site: Site) -> Bundle:
@@ -57,8 +56,7 @@ def render_bundle(settings: ClusterSettings, site: Site) -> Bundle:
         "node-manager": {f"{CONFIGURATION}/fleet.json": fleet},
         **_monitoring(settings, site),
     }
-    compose = compose_yaml(settings, site, files)
-    return Bundle(compose=compose, fleet=fleet, services=running_services(settings, site))
+    return Bundle(compose=compose_yaml(settings, site, files), fleet=fleet)
 
 
 def _monitoring(settings: ClusterSettings, site: Site) -> dict[str, dict[str, str]]:
@@ -74,7 +72,7 @@ def _monitoring(settings: ClusterSettings, site: Site) -> dict[str, dict[str, st
     }
     if site.measures_gpus:
         files["dcgm-exporter"] = {GPU_FIELDS_FILE: GPU_FIELDS}
-    if site.grafana and settings.monitoring.grafana:
+    if grafana_runs(settings, available=site.grafana):
         # Imported where it is needed: its library is large, and most machines that render a
         # cluster for tests have no Grafana.
         from config.render.grafana import grafana_files

@@ -6,7 +6,7 @@ configurator brings it to the running slurmctld, which takes it without a restar
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -82,6 +82,7 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
             key = f"{name}{path.replace('/', '_')}"
             configs[key] = {"content": text}
             service.setdefault("configs", []).append({"source": key, "target": path})
+    used = {use["source"] for service in services.values() for use in service.get("secrets", ())}
     document = {
         "name": project_name(cluster),
         "services": services,
@@ -91,15 +92,10 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
         "secrets": {
             name: {"environment": variable}
             for name, variable in secret_variables(settings).items()
-            if any(name == use["source"] for one in services.values() for use in _secrets_of(one))
+            if name in used
         },
     }
     return yaml.dump(_uninterpolated(document), Dumper=_Dumper, sort_keys=False, width=1000)
-
-
-def _secrets_of(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    uses: Sequence[Mapping[str, Any]] = service.get("secrets", ())
-    return uses
 
 
 def running_services(settings: ClusterSettings, site: Site) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def monitoring_services(settings: ClusterSettings, site: Site) -> dict[str, dict
         "mysqld-exporter": _mysqld_exporter(),
         "job-exporter": _job_exporter(),
     }
-    if site.grafana and settings.monitoring.grafana:
+    if grafana_runs(settings, available=site.grafana):
         services["grafana"] = _grafana(settings)
     if site.measures_gpus:
         services["dcgm-exporter"] = _dcgm_exporter(site)
@@ -50,13 +50,18 @@ def monitoring_services(settings: ClusterSettings, site: Site) -> dict[str, dict
     return services
 
 
+def grafana_runs(settings: ClusterSettings, *, available: bool) -> bool:
+    """Whether it is wanted and, as the platform knows, `available`: its image can be had."""
+    return settings.monitoring.enabled and settings.monitoring.grafana and available
+
+
 def published_ports(settings: ClusterSettings, *, grafana: bool) -> Mapping[str, int]:
     """All ports on this machine at which a cluster listens, by the setting's name."""
     ports = settings.ports
     found = {"ssh": ports.ssh, "rest": ports.rest}
     if settings.monitoring.enabled:
         found |= {"prometheus": ports.prometheus, "alertmanager": ports.alertmanager}
-    if settings.monitoring.enabled and settings.monitoring.grafana and grafana:
+    if grafana_runs(settings, available=grafana):
         found["grafana"] = ports.grafana
     return found
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from config.panels.model import Needs
+from config.render.compose_monitoring import pages
 from config.settings import ClusterSettings, SettingsError, load_cluster
 from ops.aws_settings import KEY, settings_of
 from ops.stack import StackProblem
@@ -45,7 +46,7 @@ def subject_of(file: Path) -> Subject:
 
 def prometheus_url(settings: ClusterSettings) -> str:
     """Where Prometheus is reached: of a cluster on AWS, while `make ports` runs."""
-    return f"http://127.0.0.1:{settings.ports.prometheus}"
+    return pages(settings, grafana=False)["prometheus"].rstrip("/")
 
 
 def what_it_has(settings: ClusterSettings) -> frozenset[Needs]:

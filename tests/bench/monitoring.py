@@ -5,7 +5,6 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from urllib.request import ProxyHandler, build_opener
 
 from ops.containers import containers
 from ops.report.prometheus import Prometheus
@@ -17,6 +16,7 @@ from tests.bench.many_jobs import FINISHED, WAITING, finish_many, queue_many, un
 from tests.bench.start import power_down
 from tests.bench.throughput import WARM, jobs_per_second
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
+from tests.cluster.watching import ask
 
 IDLE_SECONDS = 60.0
 ROUNDS = 4
@@ -86,8 +86,7 @@ def _discovery(cluster: RunningCluster) -> Figure:
     before = docker("exec", manager, "cat", "/run/fleet/targets/nodes.json")
 
     def known() -> int:
-        with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:
-            return len(json.load(answer)["data"]["activeTargets"])
+        return len(ask(url)["data"]["activeTargets"])
 
     try:
         begun = time.monotonic()

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
+
+from tests.cluster.watching import ask
 
 Node = Mapping[str, Any]
 
@@ -23,8 +24,7 @@ def parse(prometheus: str, expr: str) -> Node:
     """The expression's syntax tree, from the server at a URL."""
     query = urlencode({"query": expr})
     address = f"{prometheus.rstrip('/')}/api/v1/parse_query?{query}"
-    with build_opener(ProxyHandler({})).open(address, timeout=30) as answer:
-        return dict(json.load(answer)["data"])
+    return dict(ask(address)["data"])
 
 
 def selectors(tree: Node, labels: frozenset[str] = frozenset()) -> Iterator[Selector]:

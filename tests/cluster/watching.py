@@ -11,14 +11,15 @@ from tests.cluster.running_cluster import await_value
 INACTIVE = "inactive"
 
 
-def _ask(address: str) -> Any:
+def ask(address: str) -> Any:
+    """The JSON that a server of the cluster answers. Raises OSError."""
     with build_opener(ProxyHandler({})).open(address, timeout=10) as answer:
         return json.load(answer)
 
 
 def rules(prometheus: str) -> dict[str, Any]:
     """The alerting rules that Prometheus has loaded, by name. `prometheus`: its URL."""
-    groups = _ask(f"{prometheus}api/v1/rules?type=alert")["data"]["groups"]
+    groups = ask(f"{prometheus}api/v1/rules?type=alert")["data"]["groups"]
     return {rule["name"]: rule for group in groups for rule in group["rules"]}
 
 
@@ -53,10 +54,10 @@ def _is_not(prometheus: str, alert: str, *wrong: str) -> Callable[[], bool]:
 
 def at_alertmanager(alertmanager: str) -> set[str]:
     """Names of the alerts that Alertmanager has. `alertmanager`: its URL."""
-    return {one["labels"]["alertname"] for one in _ask(f"{alertmanager}api/v2/alerts")}
+    return {one["labels"]["alertname"] for one in ask(f"{alertmanager}api/v2/alerts")}
 
 
-def healthy(prometheus: str) -> list[str]:
+def holding(prometheus: str) -> list[str]:
     """Alerts that hold although nothing is wrong. Watchdog always does."""
     return sorted(
         name
@@ -68,6 +69,6 @@ def healthy(prometheus: str) -> list[str]:
 def settled(prometheus: str, seconds: float) -> None:
     """Wait until nothing but Watchdog holds."""
     deadline = time.monotonic() + seconds
-    while found := healthy(prometheus):
+    while found := holding(prometheus):
         assert time.monotonic() < deadline, f"still: {', '.join(found)}"
         time.sleep(0.5)
