@@ -5,12 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from ops.down import clean
 from ops.stack import Stack, open_stack
 from ops.up import up
 from tests.cluster.own_stack import copy_program, remove_leftovers, running
 from tests.cluster.running_cluster import RunningCluster
+
+# How long an example takes says nothing where suites run at low priority beside a cluster.
+hypothesis.register_profile(
+    "unhurried",
+    parent=hypothesis.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis.load_profile("unhurried")
 
 SETTINGS = Path(__file__).with_name("cluster") / "Pulumi.test.yaml"
 

@@ -46,12 +46,12 @@ def test_a_service_gets_its_secret_and_nobody_else_sees_it(host: Host) -> None:
     assert SECRET not in seen
 
 
-def test_a_change_reaches_the_service_that_it_concerns_within_ten_seconds(host: Host) -> None:
+def test_a_change_reaches_the_service_that_it_concerns_within_half_a_minute(host: Host) -> None:
     host.deliver(bundle_text({"one": sleeper(), "two": sleeper()}))
     before = host.containers()
     begun = time.monotonic()
     host.deliver(bundle_text({"one": sleeper(), "two": sleeper(environment={"LIMIT": "7"})}))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     after = host.containers()
     assert after["one"] == before["one"]
     assert after["two"] != before["two"]

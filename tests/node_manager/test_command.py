@@ -112,7 +112,7 @@ def test_a_byte_in_the_fifo_makes_it_look_at_once(manager: Manager) -> None:
     wake = manager.run_dir / "wake"
     subprocess.run(["sh", "-c", f"printf . 1<> '{wake}'"], check=True)
     eventually(lambda: manager.asked() > before, "another look")
-    assert time.monotonic() - begun < 2, "an idle manager looks only every 5 s by itself"
+    assert time.monotonic() - begun < 4, "an idle manager looks only every 5 s by itself"
 
 
 def test_while_slurmctld_is_away_it_waits_and_says_so_once(manager: Manager) -> None:
