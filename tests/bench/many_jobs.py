@@ -6,7 +6,7 @@ from tests.cluster.running_cluster import RunningCluster, docker
 FINISHED = 100_000
 WAITING = 2_000
 
-# slurmdbd's own tables: the newest record, again and again, with ends from an hour ago backwards.
+# slurmdbd's own tables: the newest record, again and again, with ends from now backwards.
 _COPY = """
 SET SESSION cte_max_recursion_depth = {count};
 CREATE TEMPORARY TABLE one AS SELECT * FROM {cluster}_job_table ORDER BY job_db_inx DESC LIMIT 1;
@@ -15,15 +15,14 @@ CREATE TEMPORARY TABLE its_step AS SELECT s.* FROM {cluster}_step_table s JOIN o
 CREATE TEMPORARY TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
   WHERE i < {count}) SELECT i FROM n;
 SET @first = (SELECT MAX(job_db_inx) FROM {cluster}_job_table);
-SET @end = (SELECT MAX(time_end) FROM one) - 3600;
-SET @month = UNIX_TIMESTAMP(DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-01'));
-SET @each = GREATEST((@end - @month) / {count}, 0);
+SET @end = (SELECT MAX(time_end) FROM one);
+SET @each = 86400 / {count};
 UPDATE one SET state = 3;
 """
 
 
 def finish_many(cluster: RunningCluster) -> None:
-    """Give accounting the records of FINISHED jobs of this month."""
+    """Give accounting the records of FINISHED jobs that ended in the last 24 hours."""
     cluster.run(USER, "srun true")
     columns = _columns(cluster, "job_table")
     changed = {
@@ -52,7 +51,7 @@ def finish_many(cluster: RunningCluster) -> None:
         + f"INSERT INTO {prefix}_step_table ({step_names})"
         f" SELECT {step_picked} FROM its_step, numbers;",
     )
-    say(f"{FINISHED} records of finished jobs are in accounting")
+    say(f"{FINISHED} records of jobs of a day are in accounting")
 
 
 def queue_many(cluster: RunningCluster) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_exporter import counting
 from job_exporter.births import BEFORE
-from job_exporter.cursor import OVERLAP
+from job_exporter.cursor import FAR_EVERY, OVERLAP, SHORT_OVERLAP
 
 from tests.job_exporter.builders import DAY, HOUR, MONTH, NOW, make_life, make_settings
 from tests.job_exporter.fake_exporter import FakeExporter
@@ -50,19 +50,19 @@ def test_afterwards_a_pass_is_one_query(exporter: FakeExporter, slurm: FakeSlurm
     slurm.queries.clear()
     exporter.now += 60
     exporter.count()
-    assert slurm.queries == [(NOW - OVERLAP, NOW + 60)]
+    assert slurm.queries == [(NOW - SHORT_OVERLAP, NOW + 60)]
 
 
 def test_a_job_at_the_edge_of_two_slices_is_counted_once(
     exporter: FakeExporter, slurm: FakeSlurm
 ) -> None:
     exporter.count()
-    slurm.end(End=NOW - OVERLAP + DAY)
+    slurm.end(End=NOW - SHORT_OVERLAP + DAY)
     slurm.deliver()
     exporter.now += 2 * DAY
     slurm.queries.clear()
     exporter.count()
-    assert slurm.queries[0] == (NOW - OVERLAP, NOW - OVERLAP + DAY)
+    assert slurm.queries[0] == (NOW - SHORT_OVERLAP, NOW - SHORT_OVERLAP + DAY)
     assert finished(exporter) == 1
 
 
@@ -102,8 +102,9 @@ def test_records_that_come_late_are_counted(exporter: FakeExporter, slurm: FakeS
     exporter.count()
     slurm.end(End=NOW - OVERLAP + 60)
     slurm.deliver()
-    exporter.now += 60
-    exporter.count()
+    for _ in range(FAR_EVERY // 60 + 1):
+        exporter.now += 60
+        exporter.count()
     assert finished(exporter) == 1
 
 
@@ -516,10 +517,11 @@ def test_whatever_happens_each_job_is_counted_once(moves: list[tuple[object, ...
         for move in moves:
             _live(life, move)
             life.look()
-        # In the end everything is there again, and once a pass has begun then, it is counted.
+        # In the end everything is there again, and once a pass has gone back far, it is counted.
         slurm.slurmctld = slurm.slurmdbd = True
         slurm.deliver()
-        life.exporter.now += 60
+        assert life.exporter.count()
+        life.exporter.now += FAR_EVERY
         assert life.exporter.count()
         assert life.exporter.count()
         life.look()

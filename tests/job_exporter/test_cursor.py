@@ -1,7 +1,7 @@
 """Which runs a pass counts, and how far back the next one goes."""
 
 from job_accounting.records import Job
-from job_exporter.cursor import OVERLAP, Cursor
+from job_exporter.cursor import FAR_EVERY, OVERLAP, SHORT_OVERLAP, Cursor
 
 from tests.job_exporter.builders import DAY, MONTH, NOW, make_job
 
@@ -11,7 +11,7 @@ def ended(number: int, end: int, start: int | None = None) -> Job:
 
 
 def complete(at: int = NOW) -> Cursor:
-    return Cursor(since=MONTH, counted_until=at, complete_until=at)
+    return Cursor(since=MONTH, counted_until=at, complete_until=at, searched_until=at)
 
 
 def test_counting_begins_with_the_month_and_not_before() -> None:
@@ -19,17 +19,28 @@ def test_counting_begins_with_the_month_and_not_before() -> None:
     assert cursor.pass_start(delivered=True) == cursor.pass_start(delivered=False) == MONTH
 
 
-def test_each_pass_goes_back_behind_the_one_before() -> None:
-    assert complete().pass_start(delivered=True) == NOW - OVERLAP
+def test_each_pass_goes_back_a_little_behind_the_one_before() -> None:
+    assert complete().pass_start(delivered=True) == NOW - SHORT_OVERLAP
+    assert complete().pass_start(delivered=False) == NOW - SHORT_OVERLAP
+
+
+def test_now_and_then_a_pass_goes_back_behind_the_last_that_did() -> None:
+    cursor = complete()
+    cursor.advance(NOW + FAR_EVERY, begun=NOW - SHORT_OVERLAP, delivered=True)
+    far = cursor.pass_start(delivered=True)
+    assert far == NOW - OVERLAP
+    cursor.advance(NOW + FAR_EVERY + 60, begun=far, delivered=True)
+    assert cursor.pass_start(delivered=True) == NOW + FAR_EVERY + 60 - SHORT_OVERLAP
 
 
 def test_after_an_outage_a_pass_goes_back_to_where_all_was_known() -> None:
     cursor = complete()
-    cursor.advance(NOW + DAY, delivered=False)
-    assert cursor.pass_start(delivered=False) == NOW + DAY - OVERLAP
-    assert cursor.pass_start(delivered=True) == NOW - OVERLAP
-    cursor.advance(NOW + DAY, delivered=True)
-    assert cursor.pass_start(delivered=True) == NOW + DAY - OVERLAP
+    cursor.advance(NOW + DAY, begun=NOW - SHORT_OVERLAP, delivered=False)
+    assert cursor.pass_start(delivered=False) == NOW + DAY - SHORT_OVERLAP
+    far = cursor.pass_start(delivered=True)
+    assert far == NOW - OVERLAP
+    cursor.advance(NOW + DAY, begun=far, delivered=True)
+    assert cursor.pass_start(delivered=True) == NOW + DAY - SHORT_OVERLAP
 
 
 def test_a_run_is_counted_once_and_the_next_run_of_its_job_too() -> None:
@@ -47,22 +58,23 @@ def test_what_ended_before_the_slice_may_have_been_forgotten_and_is_not_counted(
 def test_only_what_can_come_again_is_remembered() -> None:
     cursor = complete(NOW - 60)
     cursor.take([ended(1, NOW - OVERLAP - 1), ended(2, NOW - OVERLAP)], NOW - 60 - OVERLAP)
-    cursor.advance(NOW, delivered=False)
+    cursor.advance(NOW, begun=NOW - 60 - SHORT_OVERLAP, delivered=True)
+    cursor.advance(NOW, begun=NOW - 60 - OVERLAP, delivered=False)
     assert len(cursor.counted) == 2
-    cursor.advance(NOW, delivered=True)
+    cursor.advance(NOW, begun=NOW - 60 - OVERLAP, delivered=True)
     assert list(cursor.counted) == [("2", NOW - OVERLAP - 60)]
 
 
 def test_looking_back_can_be_given_up() -> None:
     cursor = complete()
     cursor.take([ended(1, NOW)], NOW - OVERLAP)
-    cursor.advance(NOW + DAY, delivered=False)
+    cursor.advance(NOW + DAY, begun=NOW - SHORT_OVERLAP, delivered=False)
     cursor.stop_looking_back()
     assert cursor.counted == {}
-    assert cursor.pass_start(delivered=True) == NOW + DAY - OVERLAP
+    assert cursor.pass_start(delivered=True) == NOW + DAY - SHORT_OVERLAP
 
 
 def test_a_clock_that_was_set_back_moves_nothing_back() -> None:
     cursor = complete()
-    cursor.advance(NOW - 600, delivered=True)
-    assert (cursor.counted_until, cursor.complete_until) == (NOW, NOW)
+    cursor.advance(NOW - 600, begun=NOW - 600 - OVERLAP, delivered=True)
+    assert (cursor.counted_until, cursor.complete_until, cursor.searched_until) == (NOW, NOW, NOW)

@@ -40,9 +40,9 @@ def test_a_job_that_accounting_never_tells_of_goes_when_accounting_is_complete()
     jobs, cursor = RunningJobs(), Cursor.starting(MONTH)
     dollars(jobs, [running()], cursor)
     assert dollars(jobs, [], cursor, now=NOW + 15)
-    cursor.advance(NOW + 10, delivered=True)
+    cursor.advance(NOW + 10, begun=MONTH, delivered=True)
     assert dollars(jobs, [], cursor, now=NOW + 30)
-    cursor.advance(NOW + 60, delivered=True)
+    cursor.advance(NOW + 60, begun=MONTH, delivered=True)
     assert dollars(jobs, [], cursor, now=NOW + 75) == {}
 
 

@@ -30,6 +30,7 @@ MOST_COUNTED = 200_000
 
 @dataclass(kw_only=True)
 class _Pass:
+    begun: int
     position: int
     target: int
     delivered: bool
@@ -84,7 +85,7 @@ class Counting:
         try:
             new = state.cursor.take(jobs, current.position)
             self._count(state, new)
-            state.cursor.advance(stop, delivered=current.delivered)
+            state.cursor.advance(stop, begun=current.begun, delivered=current.delivered)
             if len(state.cursor.counted) > MOST_COUNTED:
                 self._journal.write("looks back no further", until=state.cursor.counted_until)
                 state.cursor.stop_looking_back()
@@ -108,7 +109,7 @@ class Counting:
         target = int(self._clock())
         delivered = all_delivered(self._run)
         start = self._board.counted.state.cursor.pass_start(delivered=delivered)
-        return _Pass(position=start, target=target, delivered=delivered)
+        return _Pass(begun=start, position=start, target=target, delivered=delivered)
 
     def _count(self, state: State, jobs: list[Job]) -> None:
         now = self._clock()

@@ -2,9 +2,10 @@
 
 Accounting learns of ends late: slurmctld keeps records while slurmdbd is away, and some ends are
 set to a time that has passed. Hence each pass over accounting begins some time before the one
-before it ended, and what was counted there is remembered by id and start. When slurmctld had
-records that slurmdbd did not have, or did not answer, nothing is known to be complete; the next
-pass for which it is known goes back to where it was known last.
+before it ended, and what was counted there is remembered by id and start. As slurmdbd looks each of
+these jobs up by itself, most passes go back a little, and every so often one goes back far. When
+slurmctld had records that slurmdbd did not have, or did not answer, nothing is known to be
+complete; the next pass for which it is known is one of those that go back far, behind the last one.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,11 @@ from dataclasses import dataclass, field, replace
 from job_accounting.records import Job
 
 OVERLAP = 15 * 60
-"""Seconds by which each pass goes back behind what was complete."""
+"""By how many seconds an end may lie before the time at which accounting learns of it."""
+SHORT_OVERLAP = 2 * 60
+"""Seconds by which most passes go back: nearly all records are there at once."""
+FAR_EVERY = 10 * 60
+"""Seconds after which a pass goes back far again."""
 
 Key = tuple[str, int | None]
 """A run of a job: its id and its start. Those that never ran have none."""
@@ -30,18 +35,22 @@ class Cursor:
 
     `since`: what ended before is not counted. `counted_until`: up to when accounting has been
     asked. `complete_until`: up to when accounting was known to have all records when asked.
-    `counted`: the ends of counted jobs that may be seen again.
+    `searched_until`: the same for the last pass that went back far. `counted`: the ends of counted
+    jobs that may be seen again.
     """
 
     since: int
     counted_until: int
     complete_until: int
+    searched_until: int
     counted: dict[Key, int] = field(default_factory=dict)
 
     @classmethod
     def starting(cls, since: int) -> "Cursor":
         """One that has seen nothing."""
-        return cls(since=since, counted_until=since, complete_until=since)
+        return cls(
+            since=since, counted_until=since, complete_until=since, searched_until=since
+        )
 
     def copy(self) -> "Cursor":
         """One that may change without this one."""
@@ -49,8 +58,11 @@ class Cursor:
 
     def pass_start(self, *, delivered: bool) -> int:
         """Where a pass begins. `delivered`: slurmctld has no records that slurmdbd lacks."""
-        back_to = self.complete_until if delivered else self.counted_until
-        return max(self.since, back_to - OVERLAP)
+        known = self.complete_until == self.counted_until
+        recently = self.counted_until - self.searched_until < FAR_EVERY
+        if delivered and not (known and recently):
+            return self._far
+        return max(self.since, self.counted_until - SHORT_OVERLAP)
 
     def take(self, jobs: Iterable[Job], start: int) -> list[Job]:
         """Those that have ended, not before `start`, and were not counted; now they are.
@@ -65,19 +77,25 @@ class Cursor:
             new.append(job)
         return new
 
-    def advance(self, stop: int, *, delivered: bool) -> None:
-        """A pass has come to `stop`, all slices from its start on."""
+    def advance(self, stop: int, *, begun: int, delivered: bool) -> None:
+        """A pass that began at `begun` has come to `stop`."""
+        far = begun <= self._far
         self.counted_until = max(self.counted_until, stop)
         if delivered:
             self.complete_until = max(self.complete_until, stop)
+        if delivered and far:
+            self.searched_until = max(self.searched_until, stop)
             self._forget()
 
     def stop_looking_back(self) -> None:
         """Take everything asked for as complete, so that no more need be remembered."""
-        self.complete_until = self.counted_until
+        self.complete_until = self.searched_until = self.counted_until
         self._forget()
 
+    @property
+    def _far(self) -> int:
+        """No later pass begins before this."""
+        return max(self.since, self.searched_until - OVERLAP)
+
     def _forget(self) -> None:
-        # No pass begins before this, so none of these can come again.
-        horizon = self.complete_until - OVERLAP
-        self.counted = {run: end for run, end in self.counted.items() if end >= horizon}
+        self.counted = {run: end for run, end in self.counted.items() if end >= self._far}

@@ -77,6 +77,7 @@ def _document(state: State) -> dict[str, Any]:
         "since": cursor.since,
         "counted_until": cursor.counted_until,
         "complete_until": cursor.complete_until,
+        "searched_until": cursor.searched_until,
         "spending": {
             "start": state.spending.start,
             "missing": state.spending.missing,
@@ -125,6 +126,8 @@ def _state(document: Mapping[str, Any], counted: dict[Key, int], settings: Setti
             since=int(document["since"]),
             counted_until=int(document["counted_until"]),
             complete_until=int(document["complete_until"]),
+            # Earlier exporters went back far each time.
+            searched_until=int(document.get("searched_until", document["complete_until"])),
             counted=counted,
         ),
         totals=totals,
