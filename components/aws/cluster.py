@@ -39,7 +39,9 @@ from components.known_pages import known_pages
 from components.random_secrets import make_secrets, seal
 from config.catalogue import catalogue
 from config.render.compose import SECRETS
+from config.render.compose_aws import bridge_subnet
 from config.render.compose_monitoring import pages
+from config.render.site import BACKSTAGE_NETWORK
 from config.settings import ClusterSettings, Pool
 from config.settings.aws_consistency import ami_key
 
@@ -291,6 +293,8 @@ class AwsCluster(pulumi.ComponentResource):
                     forwards=place.forwards,
                     cidr=aws.network.cidr,
                     dump_at=aws.controller.dump_at,
+                    backstage=bridge_subnet(aws.network.cidr, BACKSTAGE_NETWORK),
+                    alertmanager_port=str(self._settings.ports.alertmanager),
                     **found,
                 )
             )

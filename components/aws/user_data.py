@@ -34,8 +34,13 @@ def controller_user_data(
     forwards: bool,
     cidr: str,
     dump_at: str,
+    backstage: str,
+    alertmanager_port: str,
 ) -> str:
-    """User data of the controller's host. `image` is the host agent's."""
+    """User data of the controller's host. `image` is the host agent's.
+
+    `backstage`: the range of the containers that users have no business with.
+    """
     return _script({"role": "controller", **locals()})
 
 

@@ -16,6 +16,8 @@ from config.render.compose_monitoring import monitoring_services
 from config.render.mysql_start import START
 from config.render.parts import SLURM_UID, health, secret
 from config.render.site import (
+    BACKSTAGE_NETWORK,
+    CLUSTER_NETWORK,
     Site,
     cluster_labels,
     network_name,
@@ -86,7 +88,10 @@ def compose_yaml(settings: ClusterSettings, site: Site, files: Mapping[str, File
     document = {
         "name": project_name(cluster),
         "services": services,
-        "networks": {"cluster": _network(settings, site, labels)},
+        "networks": {
+            name: _network(name, settings, site, labels)
+            for name in (CLUSTER_NETWORK, BACKSTAGE_NETWORK)
+        },
         "volumes": _volumes(cluster, labels, shared_users=site.aws is not None),
         "configs": configs,
         "secrets": {
@@ -125,7 +130,7 @@ def _services(settings: ClusterSettings, site: Site) -> dict[str, dict[str, Any]
                 "hostname": name,
                 "init": True,
                 "restart": "on-failure:3" if name == "configurator" else "unless-stopped",
-                "networks": ["cluster"],
+                "networks": service.get("networks", [CLUSTER_NETWORK]),
                 # A fork bomb ends with its container.
                 "pids_limit": 4096,
                 "security_opt": ["no-new-privileges:true"],
@@ -165,6 +170,7 @@ def _mysql(settings: ClusterSettings) -> dict[str, Any]:
             secret("database_root_password"),
             secret("exporter_password"),
         ],
+        "networks": [BACKSTAGE_NETWORK],
         "volumes": ["mysql:/var/lib/mysql"],
         "healthcheck": health(
             # The password reaches the client by its environment, not its arguments.
@@ -177,6 +183,9 @@ def _mysql(settings: ClusterSettings) -> dict[str, Any]:
 def _slurmdbd() -> dict[str, Any]:
     return {
         "cap_drop": ["ALL"],
+        # By which of them it goes out, and by which a published port comes in, is the engine's
+        # choice, which `priority` does not change: https://github.com/docker/compose/issues/12170
+        "networks": [CLUSTER_NETWORK, BACKSTAGE_NETWORK],
         "volumes": [
             "etc:/etc/cluster:ro",
             "users:/var/lib/extrausers:ro",
@@ -257,11 +266,13 @@ def _node_manager() -> dict[str, Any]:
     }
 
 
-def _network(settings: ClusterSettings, site: Site, labels: Mapping[str, str]) -> dict[str, Any]:
-    network: dict[str, Any] = {"name": network_name(settings.name), "labels": dict(labels)}
+def _network(
+    name: str, settings: ClusterSettings, site: Site, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    network: dict[str, Any] = {"name": network_name(settings.name, name), "labels": dict(labels)}
     if site.aws and settings.aws:
         # Left to itself, the engine may take a range that the VPC has, too.
-        subnet = bridge_subnet(settings.aws.network.cidr)
+        subnet = bridge_subnet(settings.aws.network.cidr, name)
         network["ipam"] = {"config": [{"subnet": subnet}]}
     return network
 

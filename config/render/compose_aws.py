@@ -9,13 +9,19 @@ from typing import Any
 
 from config.render.parts import answers, secret
 from config.render.prometheus import ALERTMANAGER_PORT, NODE_METRICS_PORT
-from config.render.site import AwsSite
+from config.render.site import BACKSTAGE_NETWORK, CLUSTER_NETWORK, AwsSite
 from config.settings import ClusterSettings
 
 TEXT_METRICS_DIRECTORY = "/data/metrics"
 """Where on the host metrics lie as text, written by the host agent."""
 
 Services = dict[str, dict[str, Any]]
+
+_SUBNETS = {
+    CLUSTER_NETWORK: ("192.168.240.0/24", "172.30.240.0/24"),
+    BACKSTAGE_NETWORK: ("192.168.241.0/24", "172.30.241.0/24"),
+}
+"""Ranges that each of the containers' networks may have."""
 
 
 def place_on_ec2(services: Services, settings: ClusterSettings, aws: AwsSite) -> None:
@@ -107,11 +113,7 @@ def _on_the_host(service: dict[str, Any], aws: AwsSite) -> None:
     service.pop("ports", None)
 
 
-def bridge_subnet(vpc_cidr: str) -> str:
-    """A range for the containers' network that is not one of the VPC's."""
+def bridge_subnet(vpc_cidr: str, network: str) -> str:
+    """A range for one of the containers' networks that is not one of the VPC's."""
     vpc = IPv4Network(vpc_cidr)
-    return next(
-        text
-        for text in ("192.168.240.0/24", "172.30.240.0/24")
-        if not IPv4Network(text).overlaps(vpc)
-    )
+    return next(text for text in _SUBNETS[network] if not IPv4Network(text).overlaps(vpc))

@@ -11,7 +11,7 @@ from config.render.grafana_environment import GRAFANA_ENVIRONMENT
 from config.render.mysql_start import EXPORTER_USER
 from config.render.parts import answers, secret
 from config.render.prometheus import NODE_METRICS_PORT
-from config.render.site import SECRETS_DIRECTORY, Site
+from config.render.site import BACKSTAGE_NETWORK, CLUSTER_NETWORK, SECRETS_DIRECTORY, Site
 from config.settings import ClusterSettings
 
 PROMETHEUS_IMAGE = "prom/prometheus:v3.5.3"
@@ -90,6 +90,8 @@ def _prometheus(settings: ClusterSettings) -> dict[str, Any]:
             # A series that begins at 1 has grown by 1: the first failed launch is one, too.
             "--enable-feature=created-timestamp-zero-ingestion",
         ],
+        # Users may reach it, and can only read: what changes it (--web.enable-...) is left off.
+        "networks": [CLUSTER_NETWORK, BACKSTAGE_NETWORK],
         "ports": [f"127.0.0.1:{settings.ports.prometheus}:9090"],
         "volumes": ["prometheus:/prometheus", "fleet:/run/fleet:ro"],
         "healthcheck": answers("http://127.0.0.1:9090/-/ready"),
@@ -107,6 +109,7 @@ def _alertmanager(settings: ClusterSettings, site: Site) -> dict[str, Any]:
             # There is one, which looks for no others.
             "--cluster.listen-address=",
         ],
+        "networks": [BACKSTAGE_NETWORK],
         "ports": [f"127.0.0.1:{settings.ports.alertmanager}:9093"],
         # Nobody reads it: Compose does not see by itself that a secret is another one.
         "environment": {"HPC_STACK_SECRETS_SEAL": site.secrets_seal},
@@ -134,6 +137,7 @@ def _mysqld_exporter() -> dict[str, Any]:
     return {
         "image": MYSQLD_EXPORTER_IMAGE,
         "entrypoint": ["/bin/sh", "-c", run],
+        "networks": [BACKSTAGE_NETWORK],
         "secrets": [secret("exporter_password", owner=NOBODY_UID)],
         "healthcheck": answers("http://127.0.0.1:9104/"),
     }

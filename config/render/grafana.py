@@ -94,7 +94,7 @@ def _dashboard(
     builder = (
         builders.Dashboard(page.title)
         .uid(page.uid)
-        .description(page.about)
+        .description(" ".join(filter(None, (page.about, page.choose))))
         .tags([_TAG])
         .readonly()
         .timezone("browser")

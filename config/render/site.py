@@ -9,6 +9,13 @@ SECRETS_DIRECTORY = "/run/secrets"
 
 CgroupVersion = Literal["v1", "v2"]
 
+CLUSTER_NETWORK = "cluster"
+"""What the controller's services, logins and nodes share: all that users can enter is there."""
+BACKSTAGE_NETWORK = "backstage"
+"""Services that users and their jobs have no business with: whoever reaches Alertmanager can
+silence alerts, whoever reaches MySQL's exporter can have it log in at a server of theirs. It has a
+way out, by which alerts go."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchSite:
@@ -72,9 +79,9 @@ def project_name(cluster: str) -> str:
     return f"hpc-{cluster}"
 
 
-def network_name(cluster: str) -> str:
-    """The network that the controller's services, logins and nodes share."""
-    return f"{project_name(cluster)}_cluster"
+def network_name(cluster: str, network: str = CLUSTER_NETWORK) -> str:
+    """The engine's name of one of the cluster's networks."""
+    return f"{project_name(cluster)}_{network}"
 
 
 def volume_name(cluster: str, volume: str) -> str:

@@ -5,11 +5,13 @@ import subprocess
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from config.render.compose import SECRETS
-from tests.cluster.running_cluster import RunningCluster, docker
+from tests.cluster.running_cluster import RunningCluster, await_value, docker
+from tests.cluster.watching import ask
 
 VERSION = "v0.0.45"
 
@@ -106,6 +108,51 @@ def test_an_ordinary_user_is_not_root_and_reads_no_key(cluster: RunningCluster, 
     assert "uid=0" not in said
     assert not any(secret in said for secret in _secrets(cluster))
     assert said.count("Permission denied") >= 3
+
+
+_KNOCK = """
+for place in {places}; do
+    (timeout 3 bash -c "exec 3<> /dev/tcp/$place" 2> /dev/null && echo $place answers) &
+done
+wait
+echo asked
+"""
+"""Which of some places, each an address and a port with a slash between them, take connections."""
+
+
+@pytest.mark.parametrize("where", ["login", "node"])
+def test_what_is_backstage_is_out_of_a_users_reach(cluster: RunningCluster, where: str) -> None:
+    """Neither by name nor by address. Who is in both networks still reaches what is there."""
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    places = ["prometheus/9090", "slurmdbd/6819"]
+    for service, port in (("alertmanager", 9093), ("mysql", 3306), ("mysqld-exporter", 9104)):
+        (address,) = docker("inspect", "--format", form, cluster.container(service)).split()
+        places += [f"{service}/{port}", f"{address}/{port}"]
+    script = _KNOCK.format(places=" ".join(places))
+    if where == "login":
+        said = cluster.run("ada", script)
+    else:
+        job = cluster.submit("ada", script)
+        cluster.finish(job)
+        said = cluster.output(job)
+    assert sorted(said.splitlines()) == [
+        "asked",
+        "prometheus/9090 answers",
+        "slurmdbd/6819 answers",
+    ]
+    outputs = cluster.stack.outputs()
+    # Whose machine it is reaches it as before.
+    assert ask(f"{outputs['alertmanager']}api/v2/status")["config"]
+    api = f"{outputs['prometheus']}api/v1"
+    up = quote('up{job="alertmanager"} == 1 and on () up{job="mysql"} == 1 and on () mysql_up == 1')
+    await_value(
+        "Alertmanager and MySQL to be measured",
+        lambda: ask(f"{api}/query?query={up}")["data"]["result"],
+        60,
+        1,
+    )
+    (known,) = ask(f"{api}/alertmanagers")["data"]["activeAlertmanagers"]
+    assert known["url"] == "http://alertmanager:9093/api/v2/alerts"
 
 
 def _secrets(cluster: RunningCluster) -> list[str]:

@@ -84,7 +84,8 @@ def test_everything_is_measured_machines_in_other_networks_too(cluster: BootedCl
         found = json.loads(cluster.controller.run(*words))["data"]["result"]
         up = {one["metric"]["job"] for one in found if one["value"][1] == "1"}
         up |= {one["metric"].get("node", "") for one in found if one["value"][1] == "1"}
-        return {"host", "node-manager", "job-exporter", "mysql", "slurm-jobs", "cpu-1"} - up
+        services = {"host", "node-manager", "job-exporter", "mysql", "slurm-jobs", "alertmanager"}
+        return services | {"cpu-1"} - up
 
     await_value("all of them to be measured", lambda: not silent(), 90)
 
@@ -99,6 +100,29 @@ def test_a_node_reaches_slurm_and_no_other_container(cluster: BootedCluster) -> 
     node.run("ip", "route", "add", "192.168.0.0/16", "via", host)
     assert not try_to_connect(node, database, 3306)
     assert not try_to_connect(node, host, 3306)
+
+
+def test_what_is_backstage_a_user_reaches_neither_on_the_login_node_nor_in_a_job(
+    cluster: BootedCluster,
+) -> None:
+    """Though the login node is in the host's network. Root, as who forwards ports by SSM, may."""
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    backstage = [("127.0.0.1", 9093)]
+    for service, port in (("alertmanager", 9093), ("mysql", 3306), ("mysqld-exporter", 9104)):
+        inspect = ("docker", "inspect", "--format", form, f"hpc-dev-{service}-1")
+        (address,) = cluster.controller.run(*inspect).split()
+        backstage.append((address, port))
+    knock = "timeout 3 bash -c 'exec 3<> /dev/tcp/{}/{}' 2>&1 || echo refused"
+    for address, port in backstage:
+        assert try_to_connect(cluster.controller, address, port)
+        assert "refused" in cluster.ada(knock.format(address, port)), (address, port)
+    # Two that are backstage, too, but have published a port: wherever the engine lets it end.
+    host = cluster.controller.run("hostname", "-i")
+    for address, port in (("127.0.0.1", 9090), (host, 6819)):
+        assert "refused" not in cluster.ada(knock.format(address, port)), (address, port)
+    # What nodes send to containers' addresses security groups keep out, which nobody plays here.
+    for port in (9093, 9104):
+        assert not try_to_connect(cluster.nodes()["cpu-1"], host, port)
 
 
 def test_the_machines_role_is_roots_alone(cluster: BootedCluster) -> None:

@@ -357,6 +357,14 @@ def _(graph: Graph) -> Iterator[str]:
     yield from (name for name, text in user_data(graph) if "guard_metadata()" not in text)
 
 
+@check("on the controller nobody but root reaches what is backstage")
+def _(graph: Graph) -> Iterator[str]:
+    controllers = {resource.name for resource in graph.of("ec2/instance")}
+    for name, text in user_data(graph):
+        if name in controllers and 'guard_backstage(told["backstage"]' not in text:
+            yield name
+
+
 @check("the controller comes back when its host fails, and when it hangs")
 def _(graph: Graph) -> Iterator[str]:
     yield from where(

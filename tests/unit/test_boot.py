@@ -40,6 +40,8 @@ CONTROLLER: dict[str, Any] = {
     "forwards": True,
     "cidr": "10.80.0.0/16",
     "dump_at": "03:00",
+    "backstage": "192.168.241.0/24",
+    "alertmanager_port": "9193",
 }
 NODE: dict[str, Any] = {
     **{key: CONTROLLER[key] for key in ("region", "cluster", "bucket", "registry", "homes")},

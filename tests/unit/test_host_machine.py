@@ -185,6 +185,27 @@ def test_only_a_controller_looks_whether_its_volume_has_grown(machine: Machine, 
     assert command == "xfs_growfs /data"
 
 
+def test_the_role_and_what_is_backstage_are_roots_alone_before_anybody_is_there(
+    machine: Machine, aws: None
+) -> None:
+    machine.refuse("iptables -C *", "docker start *")
+    boot.main(A_CONTROLLER)
+    root = "-m owner ! --uid-owner 0 -j REJECT"
+    made_to = "-m conntrack --ctdir ORIGINAL --ctorigdst"
+    assert machine.ran("iptables -I", "docker run")[:4] == [
+        f"iptables -I OUTPUT -d 169.254.169.254 {root}",
+        f"iptables -I OUTPUT {made_to} 192.168.241.0/24 {root}",
+        f"iptables -I OUTPUT -p tcp {made_to} 127.0.0.1 --ctorigdstport 9193 {root}",
+        f"iptables -I OUTPUT -p tcp -o lo --dport 9093 {root}",
+    ]
+
+
+def test_a_node_has_nothing_backstage_to_guard(machine: Machine, aws: None) -> None:
+    machine.refuse("iptables -C *")
+    boot.main(A_NODE)
+    assert len(machine.ran("iptables -I")) == 1
+
+
 @pytest.mark.parametrize(
     ("told", "container"), [(A_CONTROLLER, "hpc-stack-agent"), (A_NODE, "slurmd")]
 )

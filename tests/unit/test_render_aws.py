@@ -170,12 +170,23 @@ def test_alertmanagers_secrets_belong_to_whom_it_is() -> None:
         assert [one["uid"] for one in service["secrets"]] == [owner]
 
 
-def test_without_a_topic_alertmanager_is_nobody_in_the_containers_network(
-    services: dict[str, Any],
-) -> None:
+def test_without_a_topic_alertmanager_is_nobody_and_backstage(services: dict[str, Any]) -> None:
     alertmanager = services["alertmanager"]
     assert not {"network_mode", "user", "cap_add"} & alertmanager.keys()
     assert alertmanager["ports"] == [f"127.0.0.1:{SETTINGS.ports.alertmanager}:9093"]
+    assert alertmanager["networks"] == ["backstage"]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, sending()], ids=["no topic", "topic"])
+def test_what_users_have_no_business_with_is_backstage_on_ec2_too(
+    settings: ClusterSettings,
+) -> None:
+    services = yaml.safe_load(render_bundle(settings, SITE).compose)["services"]
+    there = {name: one["networks"] for name, one in services.items() if "networks" in one}
+    both = [name for name, networks in there.items() if networks == ["cluster", "backstage"]]
+    backstage = {name for name, networks in there.items() if networks == ["backstage"]}
+    assert both == ["slurmdbd", "prometheus"]
+    assert backstage - {"alertmanager"} == {"mysql", "mysqld-exporter"}
 
 
 def test_gpus_are_measured_by_their_nodes_which_are_found_by_a_file() -> None:
@@ -191,17 +202,22 @@ def test_gpus_are_measured_by_their_nodes_which_are_found_by_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vpc", "bridge"),
+    ("vpc", "cluster", "backstage"),
     [
-        ("10.80.0.0/16", "192.168.240.0/24"),
-        ("192.168.0.0/16", "172.30.240.0/24"),
-        ("172.16.0.0/16", "192.168.240.0/24"),
+        ("10.80.0.0/16", "192.168.240.0/24", "192.168.241.0/24"),
+        ("192.168.0.0/16", "172.30.240.0/24", "172.30.241.0/24"),
+        ("172.16.0.0/16", "192.168.240.0/24", "192.168.241.0/24"),
+        ("192.168.241.0/24", "192.168.240.0/24", "172.30.241.0/24"),
     ],
 )
-def test_the_containers_network_is_none_of_the_vpcs_addresses(vpc: str, bridge: str) -> None:
-    assert bridge_subnet(vpc) == bridge
-    document = yaml.safe_load(render_bundle(SETTINGS, SITE).compose)
-    assert document["networks"]["cluster"]["ipam"]["config"] == [{"subnet": "192.168.240.0/24"}]
+def test_the_containers_networks_have_none_of_the_vpcs_addresses(
+    vpc: str, cluster: str, backstage: str
+) -> None:
+    assert bridge_subnet(vpc, "cluster") == cluster
+    assert bridge_subnet(vpc, "backstage") == backstage
+    networks = yaml.safe_load(render_bundle(SETTINGS, SITE).compose)["networks"]
+    assert networks["cluster"]["ipam"]["config"] == [{"subnet": "192.168.240.0/24"}]
+    assert networks["backstage"]["ipam"]["config"] == [{"subnet": "192.168.241.0/24"}]
 
 
 def test_on_one_machine_nothing_of_ec2_is_rendered() -> None:

@@ -101,6 +101,50 @@ def test_ports_are_published_on_this_machine_alone() -> None:
     }
 
 
+def networks(document: dict[str, Any]) -> dict[str, set[str]]:
+    """By network, the services in it."""
+    return {
+        network: {name for name, one in document["services"].items() if network in one["networks"]}
+        for network in document["networks"]
+    }
+
+
+def everything() -> dict[str, Any]:
+    """A document with every service that a cluster can have on one machine."""
+    site = replace(WITH_GPUS, grafana=True)
+    return dict(yaml.safe_load(render_bundle(TWO_NODES, site).compose))
+
+
+def test_where_users_can_be_nobody_reaches_what_is_backstage() -> None:
+    """Alerts could be silenced, and MySQL's exporter be sent to log in at a server of theirs."""
+    document = everything()
+    services = set(document["services"])
+    assert services == {*SERVICES, "grafana", "dcgm-exporter"}
+    assert networks(document) == {
+        "cluster": services - {"alertmanager", "mysql", "mysqld-exporter"},
+        "backstage": {"alertmanager", "mysql", "mysqld-exporter", "prometheus", "slurmdbd"},
+    }
+    # Nodes come and go by the node manager: all of them in the network of the login node.
+    nodes = json.loads(RENDERED["fleet.json"])["docker"]["network"]
+    assert nodes == DOCUMENT["networks"]["cluster"]["name"] == "hpc-physics_cluster"
+
+
+def test_backstage_has_a_way_out_by_which_alertmanager_sends() -> None:
+    backstage = DOCUMENT["networks"]["backstage"]
+    assert backstage == {
+        "name": "hpc-physics_backstage",
+        # By which what a killed run has left is found.
+        "labels": {"hpc-stack.cluster": "physics", "team": "lattice", "cost-centre": "4711"},
+    }
+
+
+def test_whoever_reaches_prometheus_can_only_read() -> None:
+    """As Prometheus is unless it is told otherwise: https://prometheus.io/docs/operating/security/"""
+    command = " ".join(SERVICES["prometheus"]["command"])
+    for power in ("web.enable-", "remote-write-receiver", "web.config.file"):
+        assert power not in command
+
+
 def test_only_the_node_manager_has_the_engines_socket() -> None:
     with_socket = [name for name, service in SERVICES.items() if "docker.sock" in str(service)]
     assert with_socket == ["node-manager"]
@@ -207,6 +251,10 @@ def test_a_cluster_that_is_not_observed_has_no_service_for_it() -> None:
     settings = load_settings(monitoring={"enabled": False})
     document = yaml.safe_load(render_bundle(settings, SITE).compose)
     assert document["services"].keys() == SERVICES.keys() - OBSERVERS
+    assert networks(document) == {
+        "cluster": document["services"].keys() - {"mysql"},
+        "backstage": {"mysql", "slurmdbd"},
+    }
     assert published_ports(settings, grafana=True).keys() == {"ssh", "rest"}
 
 

@@ -24,7 +24,7 @@ from components.aws.host.calls import METADATA, call_aws, metadata, read_object,
 from components.aws.host.disks import SCRATCH, mount_data, mount_homes, stripe_scratch
 from components.aws.host.jobs_role import JOBS_URL, serve_jobs
 from components.aws.host.machine import RUN, run, run_quietly, write_secret
-from components.aws.host.network import forward, guard_metadata
+from components.aws.host.network import forward, guard_backstage, guard_metadata
 
 JOB_ENVIRONMENT = RUN / "job-environment"
 """What each job's environment has on top, read by Slurm's TaskProlog."""
@@ -125,6 +125,7 @@ def main(told: dict[str, Any]) -> None:
 
 def controller(told: dict[str, Any]) -> None:
     """Data volume, homes, and the host agent, which does all the rest."""
+    guard_backstage(told["backstage"], told["alertmanager_port"])
     mount_data(told["volume"])
     mount_homes(told)
     if told["forwards"]:

@@ -8,21 +8,32 @@ from pathlib import Path
 from components.aws.host.calls import metadata
 from components.aws.host.machine import run, run_quietly
 
+ALERTMANAGER_PORT = "9093"
+
 
 def guard_metadata() -> None:
     """The machine's role is root's: no user, in a container or not, gets its credentials."""
-    rule = (
-        "OUTPUT",
-        "-d",
-        "169.254.169.254",
-        "-m",
-        "owner",
-        "!",
-        "--uid-owner",
-        "0",
-        "-j",
-        "REJECT",
-    )
+    for_root_alone("-d", "169.254.169.254")
+
+
+def guard_backstage(containers: str, port: str) -> None:
+    """Nobody reaches what is backstage from the login node, which is in the machine's own network.
+
+    That is all of `containers`, a range, and Alertmanager: at 127.0.0.1, where its `port` is, or in
+    the machine's network itself. Who forwards ports, SSM and Docker, is root.
+
+    What counts is where a connection is made to, not where NAT lets it end: at slurmdbd's published
+    port users may connect, and slurmdbd is backstage, too. Nor does it count where answers go.
+    """
+    made_to = ("-m", "conntrack", "--ctdir", "ORIGINAL", "--ctorigdst")
+    for_root_alone(*made_to, containers)
+    for_root_alone("-p", "tcp", *made_to, "127.0.0.1", "--ctorigdstport", port)
+    for_root_alone("-p", "tcp", "-o", "lo", "--dport", ALERTMANAGER_PORT)
+
+
+def for_root_alone(*what: str) -> None:
+    """Refuse what matches when anybody else on this machine sends it."""
+    rule = ("OUTPUT", *what, "-m", "owner", "!", "--uid-owner", "0", "-j", "REJECT")
     if not run_quietly("iptables", "-C", *rule):
         run("iptables", "-I", *rule)
 
