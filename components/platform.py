@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pulumi
 
 from config.render.compose_monitoring import published_ports
-from config.settings import ClusterSettings, machine_warnings
+from config.settings import ClusterSettings, budget_warnings, machine_warnings
 
 
 class Cluster(Protocol):
@@ -35,6 +35,8 @@ def make_cluster(settings: ClusterSettings, alert_secrets: AlertSecrets) -> Clus
     Raises pulumi.RunError before anything is declared where the engine or the account lacks
     something. A platform's modules are loaded only for its clusters: AWS' are large.
     """
+    for warning in budget_warnings(settings):
+        pulumi.log.warn(warning)
     on_platform = _on_aws if settings.platform == "aws" else _on_this_machine
     return on_platform(settings, alert_secrets)
 

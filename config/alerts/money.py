@@ -49,10 +49,11 @@ MONEY_ALERTS = (
         " `release_nodes`.",
         todo=(
             _WHO_SPENDS,
-            "More money: raise `accounts.NAME.budget_dollars`, or `budget.dollars` of the whole"
-            " cluster, and `make up`. Jobs that wait start by themselves.",
-            "No more money: wait for the next period (`budget.period`), in which they start by"
-            " themselves; `scancel -A ACCOUNT` ends what runs, if need be.",
+            "More money: raise `accounts.NAME.budget_dollars`, where need be those of the accounts"
+            " above it too, or `budget.dollars` of the whole cluster, and `make up`. Jobs that wait"
+            " start by themselves.",
+            "No more money: they start by themselves in the next period (`budget.period`; with"
+            " `forever` there is none). `scancel -A ACCOUNT` ends what runs, if need be.",
         ),
         dashboard=COST,
         about=("account",),

@@ -17,6 +17,7 @@ from config.settings.slurm_conf_lines import OWNED_KEYS
 from config.settings.slurm_time import UNLIMITED, span_minutes, span_seconds
 from config.settings.storage import Storage
 from config.settings.tres import tres_text
+from config.settings.unspendable_budgets import budget_warnings
 from config.settings.users import User
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Slurm",
     "Storage",
     "User",
+    "budget_warnings",
     "load_cluster",
     "machine_warnings",
     "span_minutes",

@@ -33,7 +33,7 @@ class Budget(Part):
     """How long a budget lasts, the accounts' as well; all begin anew at midnight UTC of the first
     day of the next calendar month, quarter or year. `forever`: never."""
     warn_at: Annotated[Number, Field(ge=0, le=1)] = 0.8
-    """Share of a budget at which an alert says so."""
+    """Share of a budget at which the alert BudgetNear says so."""
     at_limit: Literal["hold", "release_nodes"] = "hold"
     """What happens at the limit of the whole cluster. Running jobs go on.
 

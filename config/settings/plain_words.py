@@ -18,6 +18,9 @@ _ONE_JOB_A_GPU = (
     "remove it; for smaller pieces make a pool of nodes with smaller GPUs",
 )
 
+_BUDGET_OF_A_USER = (("budget_dollars",), ("budget",))
+"""What below `users.<name>` is meant to limit what a person spends."""
+
 
 def mistake_of(error: ErrorDetails, misspelt: Mapping[Location, Location]) -> Mistake:
     """The mistake behind one error; `misspelt` maps unknown keys to what they are meant to be."""
@@ -48,10 +51,20 @@ def _unknown_key(
     if location[-2:-1] == ("gpus",) and not meant and _SHARED_GPUS.search(str(location[-1])):
         return Mistake(path_text(location), shown(value, location), *_ONE_JOB_A_GPU)
     fix = f"did you mean {meant[-1]}?" if meant else "remove it"
-    if not meant and (belongs := _home_of(str(location[-1]))):
+    if location[:1] == ("users",) and location[2:] in _BUDGET_OF_A_USER:
+        fix = _an_account_of_their_own(str(location[1]))
+    elif not meant and (belongs := _home_of(str(location[-1]))):
         fix = f"did you mean {belongs}?"
     keys = ", ".join(known_keys(part))
     return Mistake(path_text(location), shown(value, location), f"the keys {keys}", fix)
+
+
+def _an_account_of_their_own(user: str) -> str:
+    return (
+        "give the person an account: "
+        f"accounts: {user}: {{parent: class, budget_dollars: 8}}, and in the user "
+        f"accounts: [{user}]"
+    )
 
 
 def _home_of(name: str) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.render.accounting import accounting_json
 from config.render.billing_weights import billing_weights
-from config.settings import Pool, load_cluster
+from config.settings import ClusterSettings, Pool, budget_warnings, load_cluster
 from config.settings.budgets import UNITS_PER_DOLLAR, billing_minutes, usual_price
 from tests.unit.settings_samples import pool, settings
 
@@ -113,3 +113,62 @@ def test_there_is_a_budget_if_the_cluster_or_an_account_has_one() -> None:
     assert not load_cluster(settings(pools=pools)).has_budget
     assert load_cluster(settings(pools=pools, budget={"dollars": 2})).has_budget
     assert load_cluster(settings(pools=pools, accounts=account)).has_budget
+
+
+@pytest.mark.parametrize(
+    ("cluster", "parent", "child", "smaller"),
+    [
+        (None, 20, 30, "cluster.accounts.research.budget_dollars is 20"),
+        (20, None, 30, "cluster.budget.dollars is 20"),
+        (10, 20, 30, "cluster.budget.dollars is 10"),
+        (25, 20, 30, "cluster.accounts.research.budget_dollars is 20"),
+    ],
+)
+def test_a_budget_above_the_smallest_over_it_is_a_warning(
+    cluster: float | None, parent: float | None, child: float, smaller: str
+) -> None:
+    warnings = budget_warnings(_tree(cluster, parent, child))
+    assert warnings[0].startswith(f"cluster.accounts.group.budget_dollars: {child}, but {smaller} ")
+
+
+def test_an_account_between_that_has_no_budget_hides_none_above_it() -> None:
+    accounts = {
+        "research": {"budget_dollars": 1},
+        "group": {"parent": "research"},
+        "student": {"parent": "group", "budget_dollars": 2},
+    }
+    loaded = load_cluster(settings(pools={"cpu": pool(price_per_hour=1)}, accounts=accounts))
+    (warning,) = budget_warnings(loaded)
+    assert "student" in warning
+    assert "research" in warning
+
+
+@pytest.mark.parametrize(
+    ("cluster", "parent", "child"),
+    [(None, 20, 20), (20, 20, 20), (None, None, 30), (20, 10, None), (30, None, 8)],
+)
+def test_budgets_that_can_be_spent_are_no_warning(
+    cluster: float | None, parent: float | None, child: float | None
+) -> None:
+    assert budget_warnings(_tree(cluster, parent, child)) == []
+
+
+def test_budgets_of_children_may_add_up_to_more_than_their_parents() -> None:
+    accounts = {
+        "class": {"budget_dollars": 10},
+        "s01": {"parent": "class", "budget_dollars": 8},
+        "s02": {"parent": "class", "budget_dollars": 8},
+        "research": {},
+    }
+    loaded = load_cluster(settings(pools={"cpu": pool(price_per_hour=1)}, accounts=accounts))
+    assert budget_warnings(loaded) == []
+
+
+def _tree(cluster: float | None, parent: float | None, child: float | None) -> ClusterSettings:
+    accounts = {
+        "research": {"budget_dollars": parent} if parent else {},
+        "group": {"parent": "research", **({"budget_dollars": child} if child else {})},
+    }
+    budget = {"dollars": cluster} if cluster else {}
+    pools = {"cpu": pool(price_per_hour=1)}
+    return load_cluster(settings(pools=pools, accounts=accounts, budget=budget))

@@ -1,5 +1,6 @@
 """Settings: what is accepted, and what it means."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from config.settings import (
     OWNED_KEYS,
     Pool,
+    budget_warnings,
     load_cluster,
     machine_warnings,
     span_minutes,
@@ -36,6 +38,23 @@ def test_the_embedded_default_is_valid() -> None:
         "ben": False,
         "carol": True,
     }
+
+
+def test_the_class_in_the_docs_is_valid_on_aws_and_on_a_laptop() -> None:
+    page = (ROOT / "docs/class.md").read_text(encoding="utf-8")
+    stack, laptop = page.partition("```yaml\n")[2].split("```", 1)
+    stack = re.sub(r"ssh-ed25519 AAAA\.\.\. \S+@\w+", PUBLIC_KEY, stack)
+    written = yaml.safe_load(stack)["config"]["hpc-stack:cluster"]
+    written["aws"]["amis"] = {"x86_64": "ami-01234567", "arm64": "ami-01234567"}
+    loaded = load_cluster({"name": "dev", **written})
+    assert loaded.monitoring.alerts.secrets == ("alert_email_password",)
+    assert budget_warnings(loaded) == []
+
+    lines = re.findall(r"`((?:cpu|ports): \{.*\})`", laptop)
+    pools, ports = (yaml.safe_load(line) for line in lines)
+    del written["platform"], written["aws"]
+    here = load_cluster({"name": "local", **written, "pools": pools, **ports})
+    assert not set(dict(here.ports).values()) & set(dict(loaded.ports).values())
 
 
 def test_the_default_pool_is_the_one_that_says_so_else_the_first_by_name() -> None:

@@ -44,6 +44,20 @@ BAD: dict[str, Case] = {
         "the keys",
         "remove it",
     ),
+    "a budget of a person": (
+        settings(users={"ada": user(budget_dollars=8)}),
+        "cluster.users.ada.budget_dollars",
+        "8",
+        "the keys uid, accounts",
+        "give the person an account: accounts: ada: {parent: class, budget_dollars: 8}",
+    ),
+    "a group of settings for the budget of a person": (
+        settings(users={"ada": user(budget={"dollars": 8})}),
+        "cluster.users.ada.budget",
+        '{"dollars": 8}',
+        "the keys uid, accounts",
+        "and in the user accounts: [ada]",
+    ),
     "a required key that is not there": (
         settings(pools={"cpu": {"cpus": 1, "memory_mb": 500}}),
         "cluster.pools.cpu.max_nodes",
