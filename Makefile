@@ -13,11 +13,13 @@ SINCE :=
 BENCH :=
 # Which secret: alert_webhook_url, alert_email_password, alert_heartbeat_url.
 NAME :=
-# How far a report goes back (90m, 24h, 7d), and the file to write.
+# How far a report goes back (90m, 24h, 7d), the file to write, and the account it is about, with
+# those below it; empty: the whole cluster.
 RANGE := 24h
 OUT := report.html
+ACCOUNT :=
 
-.PHONY: help up down clean status shell ports logs report secret resume preview cost amis test test-vm lint bench docs prepare
+.PHONY: help up down clean status shell ports logs report secret resume preview cost amis test test-alerts test-vm lint bench docs prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -43,8 +45,8 @@ status: $(VENV) ## services, nodes, queue and addresses in one screen
 logs: $(VENV) ## what a service or a node has said (SERVICE=slurmctld SINCE=10m)
 	@$(VENV)/python -m ops.logs $(STACK) '$(SERVICE)' '$(SINCE)'
 
-report: $(VENV) ## how the cluster does, as one page to look at and to mail (RANGE=7d OUT=report.html)
-	@$(VENV)/python -m ops.report $(STACK) --range '$(RANGE)' --out '$(OUT)'
+report: $(VENV) ## how the cluster does, as one page to look at and to mail (RANGE=7d OUT=report.html ACCOUNT=class)
+	@$(VENV)/python -m ops.report $(STACK) --range '$(RANGE)' --out '$(OUT)' --account '$(ACCOUNT)'
 
 secret: $(VENV) ## keep what a receiver of alerts needs and is secret (NAME=alert_webhook_url)
 	@$(VENV)/python -m ops.secret $(STACK) '$(NAME)'
@@ -74,6 +76,10 @@ test: ## the whole test suite, on a real cluster of its own
 lint: ## style and types alone
 	@$(PYTHON) -m ops.prepare --dev
 	@$(VENV)/python -m ops.lint
+
+test-alerts: ## every fault that can be done to a live cluster, and its alert (an hour, as root)
+	@$(PYTHON) -m ops.prepare --dev
+	@$(VENV)/python -m tests.live_alerts
 
 test-vm: ## job confinement on cgroup v2, in an emulated machine (slow)
 	@$(PYTHON) -m ops.prepare --dev

@@ -13,10 +13,10 @@ from config.panels.scheduling import SCHEDULING
 
 DASHBOARDS: tuple[Dashboard, ...] = (
     OVERVIEW,
+    COST,
     SCHEDULING,
     NODES,
     JOBS,
-    COST,
     MY_CLASS,
     GPUS,
     DATABASE,

@@ -1,5 +1,7 @@
 """Queries that tell "there is nothing" from "nobody answers"."""
 
+from config.panels.model import Query
+
 NOT_KNOWN = -1.0
 """In the place of a value that nobody tells."""
 
@@ -24,15 +26,18 @@ def or_not_known(expr: str) -> str:
     return f"{expr} or vector({NOT_KNOWN:.0f})"
 
 
-def or_zero(expr: str, known: str, label: str = "", text: str = "") -> str:
-    """The series; while there are none and `known` has a result, one of 0, with `label` as `text`.
+def or_zero(expr: str, known: str) -> str:
+    """The series; while there are none and `known` has a result, one of 0.
 
     `known`: QUEUE_SEEN or `answers()`, of all that the metrics in `expr` come from.
     """
-    zero = f"0 * {known}"
-    if label:
-        zero = f'label_replace({zero}, "{label}", "{text}", "", "")'
-    return f"{expr} or on () {zero}"
+    return f"{expr} or on () 0 * {known}"
+
+
+def or_nothing(expr: str, known: str, label: str, text: str, legend: str) -> Query:
+    """As `or_zero()`; the 0 has `label` as `text`, which says that there is nothing."""
+    nothing = f'label_replace(0 * {known}, "{label}", "{text}", "", "")'
+    return Query(expr=f"{expr} or on () {nothing}", legend=legend, nothing=text)
 
 
 def rows_or_not_known(expr: str, known: str, label: str, text: str) -> str:

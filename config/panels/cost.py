@@ -1,9 +1,9 @@
 """Cost and budget: what is spent, by whom, on what, and what of it is waste."""
 
-from config.panels.absence import answers, or_zero, rows_or_not_known
+from config.panels.absence import answers, or_nothing, or_zero, rows_or_not_known
 from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, WHO
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
-from config.panels.steps import BUDGET, WARN_FROM_ONE
+from config.panels.steps import BUDGET, MOSTLY_WASTE, WARN_FROM_ONE
 
 _NO_NODE_MANAGER = "the node manager does not answer"
 _SPENT = "max(hpc_stack_spent_this_month_dollars)"
@@ -30,6 +30,11 @@ def budget_share(budget: str) -> str:
         f"max by (account) ({_PERIOD})"
         f" / on (account) max by (account) (hpc_stack_account_budget_dollars{{{budget}}} > 0)"
     )
+
+
+def _root_by_its_meaning(expr: str) -> str:
+    """The series, of which Slurm's top account is called what it stands for."""
+    return f'label_replace({expr}, "account", "whole cluster", "account", "root")'
 
 
 def _bars(title: str, about: str, expr: str, legend: str, *, empty: str = NO_JOB) -> Panel:
@@ -113,7 +118,7 @@ _SO_FAR = (
     ),
     Panel(
         title="Budgets by account",
-        about="What each account has spent of its budget this period. At 1, its new jobs wait.",
+        about="What each account has spent of its budget this period. At 100 %, its new jobs wait.",
         kind=Kind.BARS,
         queries=(Query(expr=budget_share(ACCOUNTS), legend="{{account}}"),),
         unit=Unit.SHARE,
@@ -124,15 +129,16 @@ _SO_FAR = (
     ),
     Panel(
         title="Left in the budgets",
-        about="Dollars that the accounts may still spend this period; root is the whole cluster. "
-        "Below 0: overspent. Not known yet: while costs of before the first start are added up, or "
-        "the queue is not seen.",
+        about="Dollars that the accounts may still spend this period. Below 0: overspent. Not "
+        "known yet: while costs of before the first start are added up, or the queue is not seen.",
         kind=Kind.TABLE,
         queries=(
             Query(
                 expr=rows_or_not_known(
-                    f"max by (account) (hpc_stack_account_budget_dollars{{{ACCOUNT}}})"
-                    f" - on (account) max by (account) ({_PERIOD})",
+                    _root_by_its_meaning(
+                        f"max by (account) (hpc_stack_account_budget_dollars{{{ACCOUNT}}})"
+                        f" - on (account) max by (account) ({_PERIOD})"
+                    ),
                     f"max({_PERIOD})",
                     "account",
                     "not known yet",
@@ -149,6 +155,36 @@ _SO_FAR = (
     ),
 )
 
+WASTE = Panel(
+    title="Waste",
+    about="Share of what nodes cost in this time while no job held them.",
+    kind=Kind.NUMBER,
+    queries=(
+        Query(
+            expr=or_zero(
+                f'sum(increase({_NODE_COST}{{use!="allocated"}}[$__range]))'
+                f" / (sum(increase({_NODE_COST}[$__range])) > 0)",
+                answers("node-manager"),
+            ),
+            legend="waste",
+        ),
+    ),
+    unit=Unit.SHARE,
+    steps=MOSTLY_WASTE,
+    advises=True,
+    empty=_NO_NODE_MANAGER,
+    empty_is_fine=False,
+    width=4,
+)
+
+BY_USE = _bars(
+    "Cost of nodes by use",
+    "What machines cost in this time, by what they did.",
+    f"sum by (use) (increase({_NODE_COST}[$__range]))",
+    "{{use}}",
+    empty="no node was up in this time",
+)
+
 _NODES = (
     Panel(
         title="What nodes are paid for",
@@ -157,46 +193,20 @@ _NODES = (
         "lessen it, and make jobs wait longer.",
         kind=Kind.AREAS,
         queries=(
-            Query(
-                expr=or_zero(
-                    f"sum by (use) (rate({_NODE_COST}[$__rate_interval])) * 3600",
-                    answers("node-manager"),
-                    "use",
-                    "no node",
-                ),
-                legend="{{use}}",
+            or_nothing(
+                f"sum by (use) (rate({_NODE_COST}[$__rate_interval])) * 3600",
+                answers("node-manager"),
+                "use",
+                "no node",
+                "{{use}}",
             ),
         ),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
     ),
-    Panel(
-        title="Waste",
-        about="Share of what nodes cost in this time while no job held them.",
-        kind=Kind.NUMBER,
-        queries=(
-            Query(
-                expr=or_zero(
-                    f'sum(increase({_NODE_COST}{{use!="allocated"}}[$__range]))'
-                    f" / (sum(increase({_NODE_COST}[$__range])) > 0)",
-                    answers("node-manager"),
-                ),
-                legend="waste",
-            ),
-        ),
-        unit=Unit.SHARE,
-        empty=_NO_NODE_MANAGER,
-        empty_is_fine=False,
-        width=4,
-    ),
-    _bars(
-        "Cost of nodes by use",
-        "What machines cost in this time, by what they did.",
-        f"sum by (use) (increase({_NODE_COST}[$__range]))",
-        "{{use}}",
-        empty="no node was up in this time",
-    ),
+    WASTE,
+    BY_USE,
     _bars(
         "Cost of nodes by capacity",
         "What machines cost in this time, by how they were bought.",
@@ -220,13 +230,15 @@ _NODES = (
     ),
 )
 
+DEAREST = _bars(
+    "Dearest users",
+    "What the jobs of the 20 dearest users cost that ended in this time.",
+    f"topk(20, sum by (user) ({_JOB_COST}))",
+    "{{user}}",
+)
+
 _JOBS = (
-    _bars(
-        "Dearest users",
-        "What the jobs of the 20 dearest users cost that ended in this time.",
-        f"topk(20, sum by (user) ({_JOB_COST}))",
-        "{{user}}",
-    ),
+    DEAREST,
     _bars(
         "Cost of jobs by account",
         "What the accounts' jobs cost that ended in this time, without the accounts below.",

@@ -68,16 +68,16 @@ _NOW = (
         _NO_SLURMCTLD,
     ),
     _number(
-        "MySQL is up since",
-        "Its last start.",
-        "(time() - max(mysql_global_status_uptime)) * 1000",
-        Unit.TIME_AGO,
+        "MySQL up for",
+        "Time since its last start.",
+        "max(mysql_global_status_uptime)",
+        Unit.SECONDS,
         (),
         _NO_MYSQL,
     ),
     _number(
         "Connections in use",
-        "Of those that MySQL allows. At 1 slurmdbd gets none.",
+        "Of those that MySQL allows. At 100 % slurmdbd gets none.",
         "max(mysql_global_status_threads_connected) / max(mysql_global_variables_max_connections)",
         Unit.SHARE,
         FULL,
@@ -176,8 +176,8 @@ _MYSQL = (
     ),
     _lines(
         "Reads from the buffer pool",
-        "Share of reads that needed no disk. Below 0.99 for long: the pool is too small for the "
-        "tables in use.",
+        "Share of reads that needed no disk. Below 99 % for long: the pool is too small for "
+        "the tables in use.",
         (
             Query(
                 expr=f"1 - {_rate('innodb_buffer_pool_reads')}"

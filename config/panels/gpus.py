@@ -1,6 +1,6 @@
 """GPUs: what Slurm gives away, and what the GPUs do meanwhile (NVIDIA's dcgm-exporter)."""
 
-from config.panels.absence import answers, or_zero
+from config.panels.absence import answers, or_nothing
 from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Row, Step, Unit
 
 _HERE = 'pool=~"$pool"'
@@ -131,14 +131,12 @@ _DOING = (
         "program's; 48, 63, 64, 74, 79, 94 and 95 are the hardware's: drain the node.",
         kind=Kind.TABLE,
         queries=(
-            Query(
-                expr=or_zero(
-                    f"max by (node, gpu) (DCGM_FI_DEV_XID_ERRORS{{{_HERE}}}) > 0",
-                    answers("gpu"),
-                    "node",
-                    "none",
-                ),
-                legend="{{node}} {{gpu}}",
+            or_nothing(
+                f"max by (node, gpu) (DCGM_FI_DEV_XID_ERRORS{{{_HERE}}}) > 0",
+                answers("gpu"),
+                "node",
+                "none",
+                "{{node}} {{gpu}}",
             ),
         ),
         columns=(("node", "node"), ("gpu", "GPU")),

@@ -59,7 +59,7 @@ _NOW = (
     ),
     _number(
         "Fullest disk",
-        "At 1, MySQL and slurmctld stop.",
+        "At 100 %, MySQL and slurmctld stop.",
         f"max({_DISK})",
         Unit.SHARE,
         FULL,
@@ -83,10 +83,10 @@ _NOW = (
         height=4,
     ),
     _number(
-        "Host is up since",
-        "The machine's last start.",
-        f"max(node_boot_time_seconds{{{_HOST}}}) * 1000",
-        Unit.TIME_AGO,
+        "Host up for",
+        "Time since the machine's last start.",
+        f"time() - max(node_boot_time_seconds{{{_HOST}}})",
+        Unit.SECONDS,
     ),
     _number(
         "Killed for memory",
@@ -219,13 +219,14 @@ _OVER_TIME = (
 
 _MONITORING = (
     Panel(
-        title="Who is silent",
-        about="What does not tell Prometheus how it is. Nodes that have just gone may be named "
-        "for some seconds.",
+        title="Silent services and nodes",
+        about="What does not tell Prometheus how it is. The Overview counts services alone: nodes "
+        "come and go, and one that has just gone may be named here for some seconds.",
         kind=Kind.TABLE,
         queries=(Query(expr="count by (job, instance) (up == 0)", legend="{{job}} {{instance}}"),),
         columns=(("job", "job"), ("instance", "address")),
-        value_heading="silent",
+        value_heading="state",
+        words=((1.0, "no answer"),),
         empty="all answer",
         width=8,
     ),

@@ -1,8 +1,8 @@
 """Jobs and efficiency: how jobs end, how long they run, what they use of what they ask for."""
 
-from config.panels.absence import answers, or_zero
+from config.panels.absence import answers, or_nothing, or_zero
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
-from config.panels.steps import EFFICIENT
+from config.panels.steps import COMPLETED, EFFICIENT
 
 ACCOUNT = 'account=~"$account"'
 WHO = f'{ACCOUNT}, user=~"$user"'
@@ -31,7 +31,8 @@ def wasted_cpu_hours(by: str) -> str:
     """Hours that CPUs were allocated and not used."""
     allocated = seconds("hpc_stack_job_cpu_seconds_total", "allocated", by)
     used = seconds("hpc_stack_job_cpu_seconds_total", "used", by)
-    return f"({allocated} - {used}) / 3600"
+    # Some jobs use more than they were given.
+    return f"clamp_min({allocated} - {used}, 0) / 3600"
 
 
 _NOT_COMPLETED = (
@@ -65,36 +66,39 @@ def _bars(
     )
 
 
+ENDED = Panel(
+    title="Finished jobs",
+    about="Jobs that ended in this time, however they ended.",
+    kind=Kind.NUMBER,
+    queries=(
+        Query(expr=or_zero(f"round(sum({finished(WHO)}))", answers("job-exporter")), legend="jobs"),
+    ),
+    empty=NO_EXPORTER,
+    empty_is_fine=False,
+    width=4,
+)
+
+COMPLETED_SHARE = Panel(
+    title="Jobs that completed",
+    about="Share of the finished jobs whose last command succeeded. The others failed, hit "
+    "their time or memory limit, were cancelled, or lost their node.",
+    kind=Kind.NUMBER,
+    queries=(
+        Query(
+            expr=f"sum({finished(WHO, 'completed')}) / (sum({finished(WHO)}) > 0)",
+            legend="completed",
+        ),
+    ),
+    unit=Unit.SHARE,
+    steps=COMPLETED,
+    advises=True,
+    empty=NO_JOB,
+    width=4,
+)
+
 _ENDED = (
-    Panel(
-        title="Finished jobs",
-        about="Jobs that ended in this time, however they ended.",
-        kind=Kind.NUMBER,
-        queries=(
-            Query(
-                expr=or_zero(f"round(sum({finished(WHO)}))", answers("job-exporter")), legend="jobs"
-            ),
-        ),
-        empty=NO_EXPORTER,
-        empty_is_fine=False,
-        width=4,
-    ),
-    Panel(
-        title="Jobs that completed",
-        about="Share of the finished jobs whose last command succeeded. The others failed, hit "
-        "their time or memory limit, were cancelled, or lost their node.",
-        kind=Kind.NUMBER,
-        queries=(
-            Query(
-                expr=f"sum({finished(WHO, 'completed')}) / (sum({finished(WHO)}) > 0)",
-                legend="completed",
-            ),
-        ),
-        unit=Unit.SHARE,
-        steps=EFFICIENT,
-        empty=NO_JOB,
-        width=4,
-    ),
+    ENDED,
+    COMPLETED_SHARE,
     Panel(
         title="Counted until",
         about="Jobs that ended until then are in these figures. Later than some minutes ago: "
@@ -116,14 +120,12 @@ _ENDED = (
         about="How jobs ended, over time. Many node_fail at once point to lost spot nodes.",
         kind=Kind.AREAS,
         queries=(
-            Query(
-                expr=or_zero(
-                    f"sum by (state) ({finished(WHO, span='$__rate_interval')})",
-                    answers("job-exporter"),
-                    "state",
-                    "none",
-                ),
-                legend="{{state}}",
+            or_nothing(
+                f"round(sum by (state) ({finished(WHO, span='$__rate_interval')}))",
+                answers("job-exporter"),
+                "state",
+                "no job has ended",
+                "{{state}}",
             ),
         ),
         empty=NO_EXPORTER,
@@ -170,7 +172,7 @@ _ENDED = (
 _EFFICIENCY = (
     _bars(
         "CPU efficiency by account",
-        "CPU time that jobs used, of what they held. Far below 1: they ask for more CPUs than "
+        "CPU time that jobs used, of what they held. Far below 100 %: they ask for more CPUs than "
         "they use, or wait for files.",
         efficiency("hpc_stack_job_cpu_seconds_total", "account"),
         "{{account}}",

@@ -75,6 +75,8 @@ class Query:
 
     expr: str
     legend: str = ""
+    nothing: str = ""
+    """The label of a series that only says that there is none: Grafana would show no picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,8 @@ class Panel:
     queries: tuple[Query, ...]
     unit: Unit = Unit.COUNT
     steps: tuple[Step, ...] = ()
+    advises: bool = False
+    """True: its colours are to think about; nobody is called because of them."""
     words: tuple[tuple[float, str], ...] = ()
     """Texts in the place of values, such as (1, "up"), (0, "down")."""
     columns: tuple[tuple[str, str], ...] = ()
@@ -118,6 +122,8 @@ class Dashboard:
     title: str
     about: str
     rows: tuple[Row, ...]
+    choose: str = ""
+    """What to choose in Grafana, which has the variables at the top of the page."""
     variables: tuple[str, ...] = ()
     variable_source: str = ""
     """The metric that has the variables as labels."""

@@ -1,6 +1,6 @@
 """My class: what each student does, for whoever teaches with the cluster."""
 
-from config.panels.absence import answers, or_zero
+from config.panels.absence import answers, or_nothing
 from config.panels.cost import ACCOUNTS, budget_share, period_cost
 from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, WHO, efficiency, finished, seconds
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
@@ -17,9 +17,8 @@ def _now(title: str, about: str, expr: str, nobody: str) -> Panel:
         about=about,
         kind=Kind.BARS,
         queries=(
-            Query(
-                expr=or_zero(f"{expr} > 0", answers("slurm-accounts"), "username", nobody),
-                legend="{{username}}",
+            or_nothing(
+                f"{expr} > 0", answers("slurm-accounts"), "username", nobody, "{{username}}"
             ),
         ),
         empty=_NO_SLURMCTLD,
@@ -34,7 +33,7 @@ def _jobs(state: str) -> str:
 _RIGHT_NOW = (
     _now(
         "Running now",
-        "Jobs that run, by student. Chosen by user; Slurm does not tell the account here.",
+        "Jobs that run, by student, under whatever account: Slurm does not tell it here.",
         _jobs("running"),
         "nobody runs a job",
     ),
@@ -55,9 +54,12 @@ def _ended(title: str, about: str, states: str, nobody: str, *, by_state: bool =
         about=about,
         kind=Kind.BARS,
         queries=(
-            Query(
-                expr=or_zero(jobs, answers("job-exporter"), "user", nobody),
-                legend="{{user}} {{state}}" if by_state else "{{user}}",
+            or_nothing(
+                jobs,
+                answers("job-exporter"),
+                "user",
+                nobody,
+                "{{user}} {{state}}" if by_state else "{{user}}",
             ),
         ),
         empty=NO_EXPORTER,
@@ -78,6 +80,13 @@ def _bars(title: str, about: str, expr: str, *, unit: Unit, width: int = 6) -> P
         width=width,
     )
 
+
+CLASS_COST = _bars(
+    "Cost by student",
+    "What students' jobs cost that ended in this time.",
+    f"sum by (user) (increase(hpc_stack_job_cost_dollars_total{{{WHO}}}[$__range]))",
+    unit=Unit.DOLLARS,
+)
 
 _THIS_TIME = (
     _ended(
@@ -118,34 +127,29 @@ _THIS_TIME = (
         efficiency("hpc_stack_job_memory_byte_seconds_total", "user"),
         unit=Unit.SHARE,
     ),
-    _bars(
-        "Cost by student",
-        "What students' jobs cost that ended in this time.",
-        f"sum by (user) (increase(hpc_stack_job_cost_dollars_total{{{WHO}}}[$__range]))",
-        unit=Unit.DOLLARS,
+    CLASS_COST,
+)
+
+CLASS_ENDED = Panel(
+    title="The class's jobs by state",
+    about="How the jobs of the chosen accounts ended in this time.",
+    kind=Kind.BARS,
+    queries=(
+        or_nothing(
+            f"round(sum by (state) ({finished(ACCOUNT)})) > 0",
+            answers("job-exporter"),
+            "state",
+            "no job has ended",
+            "{{state}}",
+        ),
     ),
+    empty=NO_EXPORTER,
+    empty_is_fine=False,
+    width=8,
 )
 
 _AS_A_WHOLE = (
-    Panel(
-        title="The class's jobs by state",
-        about="How the jobs of the chosen accounts ended in this time.",
-        kind=Kind.BARS,
-        queries=(
-            Query(
-                expr=or_zero(
-                    f"round(sum by (state) ({finished(ACCOUNT)})) > 0",
-                    answers("job-exporter"),
-                    "state",
-                    "no job has ended",
-                ),
-                legend="{{state}}",
-            ),
-        ),
-        empty=NO_EXPORTER,
-        empty_is_fine=False,
-        width=8,
-    ),
+    CLASS_ENDED,
     Panel(
         title="The class's cost this period",
         about="What the chosen accounts' jobs have cost this period (`budget.period`, by default a "
@@ -173,7 +177,8 @@ _AS_A_WHOLE = (
 MY_CLASS = Dashboard(
     uid="hpc-class",
     title="My class",
-    about="What each student does. Choose the class's account above.",
+    about="What each student does.",
+    choose="Choose the class's account above; with an account for each student, all of them.",
     rows=(
         Row(title="Right now", panels=_RIGHT_NOW),
         Row(title="In this time", panels=_THIS_TIME),

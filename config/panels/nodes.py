@@ -1,6 +1,6 @@
 """Nodes and elasticity: how fast nodes come, why they do not, and how their machines are."""
 
-from config.panels.absence import QUEUE_SEEN, answers, or_zero, rows_or_not_known
+from config.panels.absence import QUEUE_SEEN, answers, or_nothing, rows_or_not_known
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
 from config.panels.steps import BAD_FROM_ONE, FULL, WARN_FROM_ONE
 
@@ -149,15 +149,13 @@ _COMING = (
         "that they go too soon: see `idle_seconds`.",
         kind=Kind.LINES,
         queries=(
-            Query(
-                expr=or_zero(
-                    "sum by (pool, capacity) "
-                    f"(increase(hpc_stack_launches_total{{{_HERE}}}[$__rate_interval]))",
-                    answers("node-manager"),
-                    "pool",
-                    "no launch",
-                ),
-                legend="{{pool}} {{capacity}}",
+            or_nothing(
+                "round(sum by (pool, capacity) "
+                f"(increase(hpc_stack_launches_total{{{_HERE}}}[$__rate_interval])))",
+                answers("node-manager"),
+                "pool",
+                "no launch",
+                "{{pool}} {{capacity}}",
             ),
         ),
         empty=_NO_NODE_MANAGER,
@@ -169,15 +167,13 @@ _COMING = (
         "Capacity passes by itself; others are the settings' or the account's.",
         kind=Kind.BARS,
         queries=(
-            Query(
-                expr=or_zero(
-                    "round(sum by (pool, code) "
-                    f"(increase(hpc_stack_launch_failures_total{{{_HERE}}}[$__range])))",
-                    answers("node-manager"),
-                    "code",
-                    "none failed",
-                ),
-                legend="{{pool}} {{code}}",
+            or_nothing(
+                "round(sum by (pool, code) "
+                f"(increase(hpc_stack_launch_failures_total{{{_HERE}}}[$__range])))",
+                answers("node-manager"),
+                "code",
+                "none failed",
+                "{{pool}} {{code}}",
             ),
         ),
         empty=_NO_NODE_MANAGER,
@@ -190,15 +186,13 @@ _COMING = (
         "still cost money, and it is tried again.",
         kind=Kind.BARS,
         queries=(
-            Query(
-                expr=or_zero(
-                    "round(sum by (pool, result) "
-                    f"(increase(hpc_stack_terminations_total{{{_HERE}}}[$__range])))",
-                    answers("node-manager"),
-                    "result",
-                    "none ended",
-                ),
-                legend="{{pool}} {{result}}",
+            or_nothing(
+                "round(sum by (pool, result) "
+                f"(increase(hpc_stack_terminations_total{{{_HERE}}}[$__range])))",
+                answers("node-manager"),
+                "result",
+                "none ended",
+                "{{pool}} {{result}}",
             ),
         ),
         empty=_NO_NODE_MANAGER,
@@ -234,14 +228,12 @@ _MANAGER = (
         about="By name and result. Throttled ones mean that the account's rate limit is reached.",
         kind=Kind.LINES,
         queries=(
-            Query(
-                expr=or_zero(
-                    "sum by (call, result) (rate(hpc_stack_api_calls_total[$__rate_interval]))",
-                    answers("node-manager"),
-                    "call",
-                    "no request",
-                ),
-                legend="{{call}} {{result}}",
+            or_nothing(
+                "sum by (call, result) (rate(hpc_stack_api_calls_total[$__rate_interval]))",
+                answers("node-manager"),
+                "call",
+                "no request",
+                "{{call}} {{result}}",
             ),
         ),
         unit=Unit.PER_SECOND,
@@ -331,7 +323,7 @@ _BODIES = (
     ),
     Panel(
         title="Fullest memories",
-        about="The ten nodes with the least memory left. At 1 the kernel kills processes.",
+        about="The ten nodes with the least memory left. At 100 % the kernel kills processes.",
         kind=Kind.BARS,
         queries=(Query(expr=f"topk(10, {_NODE_MEMORY.format(by='node')})", legend="{{node}}"),),
         unit=Unit.SHARE,

@@ -138,8 +138,8 @@ _LIGHTS = (
     ),
     Panel(
         title="Silent services",
-        about="Services that do not tell Prometheus how they are. What this page says of them is "
-        "then not known. They are named under Host and monitoring.",
+        about="Services, nodes aside, that do not tell Prometheus how they are. What this page "
+        "says of them is then not known. They are named under Host and monitoring.",
         kind=Kind.LIGHT,
         queries=(Query(expr=f"sum(up{{{_SERVICES}}} == bool 0)", legend="Silent services"),),
         steps=BAD_FROM_ONE,
@@ -266,7 +266,7 @@ _OVER_TIME = (
     ),
 )
 
-_ALERTS = Panel(
+FIRING = Panel(
     title="Alerts",
     about="What is being reported now. Each alert says what to do.",
     kind=Kind.TABLE,
@@ -292,6 +292,6 @@ OVERVIEW = Dashboard(
         Row(title="Does it work?", panels=_LIGHTS),
         Row(title="Load", panels=_NUMBERS),
         Row(title="Over time", panels=_OVER_TIME),
-        Row(title="What is wrong", panels=(_ALERTS,)),
+        Row(title="What is wrong", panels=(FIRING,)),
     ),
 )

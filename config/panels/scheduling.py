@@ -1,6 +1,6 @@
 """Queue and scheduling: who waits, for what, how long, and how well Slurm keeps up."""
 
-from config.panels.absence import QUEUE_SEEN, or_zero
+from config.panels.absence import QUEUE_SEEN, or_nothing, or_zero
 from config.panels.model import Dashboard, Kind, Panel, Query, Row, Unit
 
 _HERE = 'partition=~"$partition"'
@@ -59,14 +59,12 @@ _NOW = (
         "with BillingMinutes, until somebody raises the limit.",
         kind=Kind.BARS,
         queries=(
-            Query(
-                expr=or_zero(
-                    f"max by (partition, reason) (hpc_stack_oldest_pending_seconds{{{_HERE}}})",
-                    QUEUE_SEEN,
-                    "reason",
-                    "nothing waits",
-                ),
-                legend="{{partition}} {{reason}}",
+            or_nothing(
+                f"max by (partition, reason) (hpc_stack_oldest_pending_seconds{{{_HERE}}})",
+                QUEUE_SEEN,
+                "reason",
+                "nothing waits",
+                "{{partition}} {{reason}}",
             ),
         ),
         unit=Unit.SECONDS,
@@ -81,14 +79,12 @@ _OVER_TIME = (
         about="Pending jobs by Slurm's word for why they wait.",
         kind=Kind.AREAS,
         queries=(
-            Query(
-                expr=or_zero(
-                    f"sum by (reason) (hpc_stack_jobs_pending{{{_HERE}}})",
-                    QUEUE_SEEN,
-                    "reason",
-                    "nothing waits",
-                ),
-                legend="{{reason}}",
+            or_nothing(
+                f"sum by (reason) (hpc_stack_jobs_pending{{{_HERE}}})",
+                QUEUE_SEEN,
+                "reason",
+                "nothing waits",
+                "{{reason}}",
             ),
         ),
         empty=_QUEUE_NOT_SEEN,

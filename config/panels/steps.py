@@ -29,6 +29,14 @@ BUDGET = (
     Step(value=1, colour=Colour.RED),
 )
 """A share of a budget."""
+COMPLETED = (
+    Step(value=None, colour=Colour.RED),
+    Step(value=0.8, colour=Colour.YELLOW),
+    Step(value=0.95, colour=Colour.GREEN),
+)
+"""A share of jobs: nearly all of them should."""
+MOSTLY_WASTE = (Step(value=None, colour=Colour.BLUE), Step(value=0.5, colour=Colour.YELLOW))
+"""A share of a cost. Some waste is the price of nodes that come quickly."""
 EFFICIENT = (
     Step(value=None, colour=Colour.RED),
     Step(value=0.25, colour=Colour.YELLOW),

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query
-from config.panels.queries import promql
+from config.panels.queries import Choice, promql
 from ops.report.prometheus import NoAnswer, Prometheus, Refused, Sampled
 from ops.report.timeline import Timeline
 
@@ -43,6 +44,10 @@ class Answer:
     """What its series are, such as "{{pool}}": panels with the same kind show the same things."""
     failures: tuple[str, ...] = ()
     """Why queries of it have no answer."""
+    nothing: str = ""
+    """What a series that stands for none says, where one came."""
+    zeros: tuple[Series, ...] = ()
+    """Such series. They are no part of `series`, and tell when there was nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,7 @@ def ask(
     prometheus: Prometheus,
     timeline: Timeline,
     has: frozenset[Needs],
+    choice: Choice | None = None,
 ) -> Answers:
     """Ask for all panels of which a cluster that `has` these things can have data."""
     panels = [
@@ -86,11 +92,11 @@ def ask(
         for panel in dashboard.panels
         if panel.needs in (Needs.NOTHING, *has)
     ]
-    questions = list(
-        dict.fromkeys(
-            _question(panel, query, timeline) for panel in panels for query in panel.queries
-        )
-    )
+    by_panel = {
+        panel: [_question(panel, query, timeline, choice) for query in panel.queries]
+        for panel in panels
+    }
+    questions = list(dict.fromkeys(chain.from_iterable(by_panel.values())))
     asker = _Asker(prometheus, timeline)
     with ThreadPoolExecutor(THREADS) as pool:
         outcomes = dict(zip(questions, pool.map(asker, questions), strict=True))
@@ -99,7 +105,10 @@ def ask(
         has=has,
         queries=len(questions),
         failed=sum(isinstance(outcome, Exception) for outcome in outcomes.values()),
-        by_panel={panel: _answer(panel, timeline, outcomes) for panel in panels},
+        by_panel={
+            panel: _answer(panel, [outcomes[question] for question in asked])
+            for panel, asked in by_panel.items()
+        },
     )
 
 
@@ -125,26 +134,37 @@ class _Asker:
             return NoAnswer(f"Prometheus does not answer: {silence}")
 
 
-def _question(panel: Panel, query: Query, timeline: Timeline) -> _Question:
-    expr = promql(query.expr, rate_interval=timeline.rate_interval, time_range=timeline.wanted)
+def _question(panel: Panel, query: Query, timeline: Timeline, choice: Choice | None) -> _Question:
+    expr = promql(
+        query.expr,
+        rate_interval=timeline.rate_interval,
+        time_range=timeline.wanted,
+        choice=choice,
+    )
     return _Question(expr, panel.kind in OVER_TIME)
 
 
-def _answer(panel: Panel, timeline: Timeline, outcomes: Mapping[_Question, _Outcome]) -> Answer:
+def _answer(panel: Panel, outcomes: Sequence[_Outcome]) -> Answer:
     series: list[Series] = []
+    zeros: dict[str, list[Series]] = {}
     failures: dict[str, None] = {}
-    for query in panel.queries:
-        outcome = outcomes[_question(panel, query, timeline)]
+    for query, outcome in zip(panel.queries, outcomes, strict=True):
         if isinstance(outcome, Exception):
             failures[str(outcome)] = None
-        else:
-            series += _series(panel, query, outcome)
+            continue
+        for one in _series(panel, query, outcome):
+            if query.nothing and query.nothing in one.labels.values():
+                zeros.setdefault(query.nothing, []).append(one)
+            else:
+                series.append(one)
     legends = {query.legend for query in panel.queries}
     kind = legends.pop() if len(legends) == 1 else ""
     return Answer(
         series=tuple(series),
         kind=kind if _PLACEHOLDER.search(kind) else "",
         failures=tuple(failures),
+        nothing=", ".join(zeros),
+        zeros=tuple(chain.from_iterable(zeros.values())),
     )
 
 

@@ -21,7 +21,11 @@ def histogram(panel: Panel, answer: Answer, palette: Palette) -> Figure | None:
         group = cumulative.setdefault(one.name, {})
         bound = float(one.labels.get("le", "inf"))
         group[bound] = group.get(bound, 0) + one.newest
-    groups = {name: bucket_counts(bounds) for name, bounds in cumulative.items()}
+    groups = {
+        # Whole ones: Prometheus extrapolates.
+        name: bucket_counts({bound: round(count) for bound, count in bounds.items()})
+        for name, bounds in cumulative.items()
+    }
     bounds = sorted({bound for counts in groups.values() for bound in counts})
     filled = [
         place

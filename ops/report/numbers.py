@@ -30,7 +30,7 @@ def text(value: float, unit: Unit, now: float) -> str:
         case Unit.TIME_AGO:
             return _ago(now - value / 1000)
         case Unit.SHARE:
-            return f"{_short(value * 100)}%"
+            return _share(value * 100)
         case Unit.DOLLARS:
             return _dollars(value)
         case Unit.CELSIUS:
@@ -47,8 +47,9 @@ def text(value: float, unit: Unit, now: float) -> str:
 def duration(seconds: float) -> str:
     """A span of time in its two largest units: `3 h 12 min`, `42 s`, `250 ms`."""
     if seconds < 59.5:
-        size, name = _fitting(_SMALL_SPANS, seconds)
-        return f"{_short(round(seconds) if seconds >= 10 else seconds / size)} {name}"
+        shown = float(round(seconds) if seconds >= 10 else f"{seconds:.3g}")
+        size, name = _fitting(_SMALL_SPANS, shown)
+        return f"{_short(shown / size)} {name}"
     whole = round(seconds) if seconds < 3_600 else round(seconds / 60) * 60
     size, name = _fitting(_SPANS, whole)
     first, rest = divmod(whole, size)
@@ -72,7 +73,9 @@ def scale_of(unit: Unit, largest: float) -> Scale:
     """One scale for all values of a plot, by the largest of them."""
     match unit:
         case Unit.SECONDS:
-            size, name = _fitting((*_SPANS, *_SMALL_SPANS), largest)
+            # An axis that reaches a little less than a second would end at `1,000 ms`.
+            reached = 1 if 0.8 < largest < 1 else largest
+            size, name = _fitting((*_SPANS, *_SMALL_SPANS), reached)
             return Scale(factor=size, suffix=f" {name}")
         case Unit.SHARE:
             return Scale(factor=0.01, suffix="%")
@@ -113,6 +116,12 @@ def _dollars(value: float) -> str:
     if 0 < value < 0.01:
         return f"${value:.2g}" if value >= 0.0001 else "<$0.0001"
     return f"${value:,.2f}" if value < 1_000 else f"${value:,.0f}"
+
+
+def _share(per_cent: float) -> str:
+    if 0 < per_cent < 0.01:
+        return "<0.01%"
+    return f"{_grouped(per_cent, 2) if per_cent < 1 else _short(per_cent)}%"
 
 
 def _count(value: float) -> str:

@@ -71,7 +71,8 @@ def areas(panel: Panel, answer: Answer, timeline: Timeline, palette: Palette) ->
     if rest := [_placed(one, timeline) for one in by_size[len(kept) :]]:
         rows.append(_sums(rest))
         names.append(OTHER)
-    totals = _sums(rows)
+    # While a query says that there is nothing, there is: 0.
+    totals = _sums([*rows, *(_placed(one, timeline) for one in answer.zeros)])
     scale = numbers.scale_of(panel.unit, _largest([totals]))
     traces: list[dict[str, Any]] = []
     legend: list[Key] = []

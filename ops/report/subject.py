@@ -1,5 +1,6 @@
 """The cluster that a report is about, by its stack's settings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,29 @@ from typing import Any
 import yaml
 
 from config.panels.model import Needs
+from config.panels.queries import Choice
 from config.render.compose_monitoring import pages
 from config.settings import ClusterSettings, SettingsError, load_cluster
+from config.settings.mistakes import one_of, pick
 from ops.aws_settings import KEY, settings_of
 from ops.stack import StackProblem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenAccount:
+    """The account that a report is about, with those below it."""
+
+    name: str
+    description: str
+    choice: Choice
+    """The account, then those below it; their users."""
+    unmeasured: str = ""
+    """Which of their measurements may be missing, and why; else empty."""
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The accounts below it."""
+        return self.choice.accounts[1:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +45,17 @@ class Subject:
     has: frozenset[Needs]
     """What panels may need, and the cluster has."""
     on_aws: bool
+    retention_days: int
+    """For how long measurements are kept."""
+    account: ChosenAccount | None = None
+    """What of it the report is about; None: all of it."""
 
 
-def subject_of(file: Path) -> Subject:
-    """The cluster of Pulumi.<stack>.yaml. Raises StackProblem, also if it is not observed."""
+def subject_of(file: Path, account: str = "") -> Subject:
+    """The cluster of Pulumi.<stack>.yaml, or an account of it.
+
+    Raises StackProblem, also if the cluster is not observed, or has no such account.
+    """
     settings = _settings(file)
     if not settings.monitoring.enabled:
         raise StackProblem(
@@ -41,7 +68,50 @@ def subject_of(file: Path) -> Subject:
         scrape_seconds=settings.monitoring.scrape_seconds,
         has=what_it_has(settings),
         on_aws=settings.aws is not None,
+        retention_days=settings.monitoring.retention_days,
+        account=chosen_account(settings, account) if account else None,
     )
+
+
+def chosen_account(settings: ClusterSettings, name: str) -> ChosenAccount:
+    """The account of this name. Raises StackProblem if the settings have none."""
+    if name not in settings.accounts:
+        known = sorted(settings.accounts)
+        fix = pick(name, known) if known else "leave ACCOUNT out"
+        raise StackProblem(
+            f"--account {name} is no account of the cluster {settings.name}.\n"
+            f"Allowed: {one_of(known)}. Fix: {fix}\n"
+            "Without ACCOUNT the report is about the whole cluster."
+        )
+    accounts = (name, *_below(settings, name))
+    users = (user for user, one in settings.users.items() if set(one.accounts) & set(accounts))
+    return ChosenAccount(
+        name=name,
+        description=settings.accounts[name].description,
+        choice=Choice(accounts=accounts, users=tuple(sorted(users))),
+        unmeasured=_unmeasured(settings),
+    )
+
+
+def _below(settings: ClusterSettings, name: str) -> Iterator[str]:
+    """All accounts below this one; the settings have no circles."""
+    for one, account in sorted(settings.accounts.items()):
+        if account.parent == name:
+            yield one
+            yield from _below(settings, one)
+
+
+def _unmeasured(settings: ClusterSettings) -> str:
+    for kind, count, most in (
+        ("accounts", len(settings.accounts), settings.monitoring.max_accounts),
+        ("users", len(settings.users), settings.monitoring.max_users),
+    ):
+        if count > most:
+            return (
+                f"The cluster has {count} {kind}, and {most} of them measurements of their own: "
+                f"some may be missing here. Raise `monitoring.max_{kind}`."
+            )
+    return ""
 
 
 def prometheus_url(settings: ClusterSettings) -> str:

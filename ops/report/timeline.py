@@ -61,6 +61,8 @@ class Timeline:
     @property
     def words(self) -> str:
         """How long it is."""
+        if self.is_shortened:
+            return "Since the first measurement"
         count, unit = int(self.wanted[:-1]), _UNITS[self.wanted[-1]][1]
         return f"Last {unit}" if count == 1 else f"Last {count} {unit}s"
 

@@ -21,6 +21,10 @@ MOST_TILES = 6
 """Small panels side by side."""
 _SMALL = frozenset({Kind.LIGHT, Kind.NUMBER})
 _JUDGING = frozenset({"light", "number", "message"})
+_AMOUNTS = frozenset({Unit.COUNT, Unit.DOLLARS})
+"""Units in which a bar of zero is nothing: of a share or a time it says something."""
+_LENGTHS = ((13, "longer"), (9, "long"))
+"""Classes of style.css: how many letters fit beside each other in a small panel's own size."""
 _HALF = 12
 """Of the 24ths in which a panel's width is given."""
 
@@ -36,6 +40,11 @@ class Item:
     """Length of its bar: 0 to 1."""
     cells: tuple[str, ...]
     """Its labels, in the order of the columns."""
+
+    @property
+    def length(self) -> str:
+        """A class of style.css by how long the text is: longer ones are smaller."""
+        return next((name for letters, name in _LENGTHS if len(self.text) > letters), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +64,14 @@ class View:
     legend: tuple[Key, ...] = ()
     message: str = ""
     note: str = ""
+    advises: bool = False
 
     @property
     def urgent(self) -> bool:
         """Whether somebody has to look at it: bars and tables advise, they do not judge."""
-        return self.kind in _JUDGING and self.colour in (Colour.RED, Colour.YELLOW)
+        # What has no answer is no advice.
+        judges = self.kind == "message" or (self.kind in _JUDGING and not self.advises)
+        return judges and self.colour in (Colour.RED, Colour.YELLOW)
 
     @property
     def summary(self) -> str:
@@ -156,6 +168,7 @@ class Drawing:
     def _view(self, name: str, panel: Panel, *, wide: bool = False) -> View:
         about: dict[str, Any] = {
             "id": name, "title": panel.title, "about": panel.about, "wide": wide,
+            "advises": panel.advises,
         }  # fmt: skip
         if self._lacks(panel):
             return View(**about, kind="message", message=f"needs {panel.needs.value}")
@@ -167,6 +180,8 @@ class Drawing:
         if answer.series and (drawn := self._figure(panel, answer)):
             self.plots[f"{name}-plot"] = drawn.plot
             return View(**about, kind="plot", legend=drawn.legend, note=drawn.note)
+        if answer.nothing and not answer.series:
+            return View(**about, kind="message", message=answer.nothing)
         is_fault = panel.kind is Kind.LIGHT or not panel.empty_is_fine
         return View(**about, kind="message", colour="red" if is_fault else "", message=panel.empty)
 
@@ -182,7 +197,7 @@ class Drawing:
     def _items(self, panel: Panel, series: Sequence[Series]) -> dict[str, Any]:
         """What panels without a plot show."""
         if panel.kind in (Kind.BARS, Kind.TABLE):
-            series = sorted(series, key=lambda one: one.newest, reverse=True)
+            series = sorted(_there(panel, series), key=lambda one: one.newest, reverse=True)
         finite = [one.newest for one in series if math.isfinite(one.newest)]
         longest = max(1.0 if panel.unit is Unit.SHARE else 0.0, *finite, 0.0)
         columns = panel.columns or _all_labels(series)
@@ -223,6 +238,13 @@ def widths(panels: Sequence[Panel]) -> list[bool]:
             wide[alone] = True
         alone = place if alone is None and not is_wide else None
     return wide
+
+
+def _there(panel: Panel, series: Sequence[Series]) -> Sequence[Series]:
+    """Without bars of zero, unless there are no others."""
+    if panel.kind is not Kind.BARS or panel.unit not in _AMOUNTS:
+        return series
+    return [one for one in series if one.newest] or series
 
 
 def _word(colour: Colour | None) -> str:

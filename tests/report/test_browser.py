@@ -34,6 +34,12 @@ setTimeout(() => {
     if (plot.getBoundingClientRect().bottom > legend.getBoundingClientRect().top + 1)
       faults.push(`${card.id}: legend on plot`);
   }
+  for (const tile of document.querySelectorAll(".tile")) {
+    const box = tile.getBoundingClientRect();
+    const parts = [...tile.querySelectorAll(".value, .word, .who, .icon")];
+    if (!parts.every((part) => inside(part.getBoundingClientRect(), box)))
+      faults.push(`${tile.id}: text`);
+  }
   const page = document.documentElement;
   if (page.scrollWidth > page.clientWidth) faults.push(`page: ${page.scrollWidth} wide`);
   dispatchEvent(new Event("beforeprint"));
@@ -70,6 +76,10 @@ SAMPLE = Dashboard(
                 panel(Kind.NUMBER, "memory", title="Memory", unit=Unit.BYTES),
                 panel(Kind.NUMBER, "budget", title="Budget", unit=Unit.SHARE, steps=RISING),
                 panel(Kind.NUMBER, "refused", title="Refused"),
+                panel(Kind.NUMBER, "up", title="Full in", words=((1, "90 days or more"),)),
+                panel(Kind.NUMBER, "started", title="Started", unit=Unit.TIME_AGO),
+                panel(Kind.NUMBER, "age", title="Age", unit=Unit.SECONDS, steps=RISING),
+                panel(Kind.NUMBER, "disks", title="Disks", unit=Unit.SECONDS, steps=RISING),
             ),
         ),
         Row(
@@ -89,6 +99,9 @@ SAMPLE = Dashboard(
 )
 FOUND: dict[str, list[Found]] = {
     "up": [({}, 1.0)],
+    "started": [({}, 1_000.0 * (23 * 3_600 + 59 * 60))],
+    "age": [({}, 23 * 3_600 + 59 * 60.0)],
+    "disks": [({"device": f"/dev/nvme{n}n1p1"}, 86_399.0 * 20) for n in range(2)],
     "memory": [({}, 12.3 * 2**30)],
     "budget": [({"account": "physics"}, 0.88), ({"account": "root"}, 0.5)],
     "waves": [wave(1, 9_000 + 700 * n) for n in range(10)],
@@ -159,7 +172,7 @@ def test_lights_and_numbers_are_words(shown: Shown) -> None:
 
 def test_what_needs_attention_is_at_the_top(shown: Shown) -> None:
     (top,) = re.findall(r'<section class="attention red".*?</section>', shown.dom, re.S)
-    assert "3 things need attention" in top
+    assert "5 things need attention" in top
     order = [top.index(f"<b>{title}:</b>") for title in ("Dark", "Refused", "Budget")]
     assert order == sorted(order)
 

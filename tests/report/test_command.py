@@ -6,12 +6,15 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from config.panels import DASHBOARDS
 from config.panels.model import Needs
+from config.panels.my_class import MY_CLASS
+from config.panels.queries import Choice
 from ops.environment import CHECKOUT
 from ops.report.__main__ import make_report
 from ops.report.subject import subject_of
@@ -46,8 +49,97 @@ def test_the_command_writes_one_page_and_says_where(tmp_path: Path) -> None:
     html = (tmp_path / "report.html").read_text("utf-8")
     assert "Last 2 hours" in html
     assert 'src="http' not in html
-    assert all(one.title.replace("'", "&#39;") in html for one in DASHBOARDS)
+    # All users are no class, and there is nothing above to choose from.
+    told = [one.title for one in DASHBOARDS if f"<h2>{one.title}</h2>" in html]
+    assert told == [one.title for one in DASHBOARDS if one != MY_CLASS]
+    assert "account above" not in html
     assert 1e6 < len(html) < 8e6
+
+
+CLASSES = """
+config:
+  hpc-stack:cluster:
+    pools: {cpu: {cpus: 2, memory_mb: 1500, max_nodes: 2}}
+    accounts:
+      teaching: {}
+      class: {parent: teaching, description: One course}
+      class-s02: {parent: class}
+      class-s01: {parent: class}
+      research: {}
+    users:
+      ada: {uid: 2001, accounts: [research]}
+      ben: {uid: 2002, accounts: [class-s01]}
+      eve: {uid: 2003, accounts: [research, class-s02]}
+    monitoring: {retention_days: 9}
+"""
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    file = tmp_path / "Pulumi.classes.yaml"
+    file.write_text(CLASSES)
+    return file
+
+
+def test_an_account_is_reported_with_those_below_it(classes: Path, tmp_path: Path) -> None:
+    subject = subject_of(classes, "class")
+    assert subject.account
+    assert subject.account.choice == Choice(
+        accounts=("class", "class-s01", "class-s02"), users=("ben", "eve")
+    )
+    with listening(StandIn(found={EVERYTHING: [({"user": "ben"}, 1.0)]})) as server:
+        make_report(subject, DASHBOARDS, server.url, "24h", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text("utf-8")
+    assert "<h1>Account class: One course</h1>" in html
+    assert "With class-s01, class-s02." in html
+    sections = re.findall(r"<h2>([^<]*)</h2><p>", html)
+    assert sections == ["My class", "Cost and budget"]
+    assert "Left in the budgets" in html
+    assert "All nodes this month" not in html
+    chosen = r'account=~"class|class\\-s01|class\\-s02"'
+    for query in (one["query"] for one in server.asked):
+        assert chosen in query or 'username=~"ben|eve"' in query or query == "count(up)"
+    assert "No alert is active" not in html
+
+
+def test_an_account_without_others_below_it_is_one_too(classes: Path) -> None:
+    found = subject_of(classes, "class-s01").account
+    assert found
+    assert found.below == ()
+    teaching = subject_of(classes, "teaching").account
+    assert teaching
+    assert teaching.below == ("class", "class-s01", "class-s02")
+
+
+@pytest.mark.parametrize("name", ["clas", "root", "class|research"])
+def test_an_unknown_account_is_refused_with_those_that_there_are(classes: Path, name: str) -> None:
+    with pytest.raises(StackProblem) as refused:
+        subject_of(classes, name)
+    said = str(refused.value)
+    assert f"--account {name} is no account of the cluster classes." in said
+    assert "Allowed: one of class, class-s01, class-s02, research, teaching." in said
+    assert re.search(r"Fix: (did you mean \w+\?|choose one of these)$", said, re.M)
+    assert "Without ACCOUNT the report is about the whole cluster." in said
+
+
+def test_accounts_without_measurements_of_their_own_are_said(classes: Path) -> None:
+    more = CLASSES.replace("retention_days: 9", "retention_days: 9, max_accounts: 4")
+    classes.write_text(more)
+    found = subject_of(classes, "class").account
+    assert found
+    assert "5 accounts, and 4 of them" in found.unmeasured
+    assert "Raise `monitoring.max_accounts`" in found.unmeasured
+
+
+def test_a_range_that_begins_before_the_measurements_is_said(classes: Path, tmp_path: Path) -> None:
+    began = time.time() - 7200
+    with listening(StandIn(found={EVERYTHING: [({}, 1.0)]}, began=began)) as server:
+        make_report(subject_of(classes), DASHBOARDS, server.url, "7d", tmp_path / "a.html")
+        make_report(subject_of(classes), DASHBOARDS, server.url, "1h", tmp_path / "b.html")
+    html = (tmp_path / "a.html").read_text("utf-8")
+    assert re.search(r"Measurements begin on \d+ \w+ \d{4}, \d\d:\d\d UTC; ", html)
+    assert "<code>monitoring.retention_days</code> is 9." in html
+    assert "Measurements begin" not in (tmp_path / "b.html").read_text("utf-8")
 
 
 def test_without_prometheus_there_is_one_plain_line(tmp_path: Path) -> None:
@@ -78,6 +170,7 @@ def test_failed_queries_are_counted_and_the_page_is_made_all_the_same(tmp_path: 
     ("arguments", "said"),
     [
         (["--range", "yesterday"], "--range yesterday is no range."),
+        (["--account", "nobody"], "--account nobody is no account of the cluster local."),
         (["--out", "nowhere/report.html"], "nowhere/report.html cannot be written"),
     ],
 )

@@ -3,6 +3,7 @@
 import math
 
 from config.panels.model import Kind, Needs, Panel, Query
+from config.panels.queries import Choice
 from ops.report.data import PATIENCE, THREADS, Answers, ask, began
 from ops.report.prometheus import Prometheus
 from tests.report.samples import END, HOUR, dashboard, panel
@@ -75,6 +76,24 @@ def test_buckets_of_one_histogram_have_one_name() -> None:
 def test_what_is_no_number_is_no_value() -> None:
     with listening(StandIn(found={"x": [({"a": "1"}, math.nan), ({"a": "2"}, 0.0)]})) as server:
         assert names(server, panel(Kind.NUMBER)) == ["2"]
+
+
+def test_a_series_that_says_that_there_is_none_is_none() -> None:
+    waits = panel(Kind.BARS, queries=(Query(expr="x", legend="{{reason}}", nothing="nobody"),))
+    found = [({"reason": "nobody"}, 0.0), ({"reason": "Priority"}, 2.0)]
+    with listening(StandIn(found={"x": found})) as server:
+        answer = asked(server, waits).by_panel[waits]
+    assert [one.name for one in answer.series] == ["Priority"]
+    assert answer.nothing == "nobody"
+    assert [one.name for one in answer.zeros] == ["nobody"]
+
+
+def test_what_was_chosen_is_asked_for() -> None:
+    one = panel(expr='x{account=~"$account"}')
+    choice = Choice(accounts=("class", "class-s01"), users=())
+    with listening(StandIn()) as server:
+        ask([dashboard(one)], Prometheus(server.url), HOUR, frozenset(), choice)
+    assert server.asked[0]["query"] == r'x{account=~"class|class\\-s01"}'
 
 
 def test_a_refused_query_is_the_failure_of_its_panel_alone() -> None:

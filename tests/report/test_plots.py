@@ -84,6 +84,14 @@ def test_a_time_without_any_value_is_a_gap_between_areas_not_zero() -> None:
     assert [key.traces for key in drawn.legend] == [(0, 1), (2, 3)]
 
 
+def test_a_time_in_which_there_was_nothing_is_zero_and_no_area() -> None:
+    answer = Answer(series=(row("a", 1, None, None, 4),), nothing="no", zeros=(row("no", 0, None),))
+    drawn = areas(panel(Kind.AREAS), answer, HOUR, Palette())
+    parts = [(trace["name"], trace["y"]) for trace in drawn.plot["data"]]
+    assert parts == [("a", [1]), ("a", [0, 4])]
+    assert [key.name for key in drawn.legend] == ["a"]
+
+
 def test_a_step_is_a_line_where_it_can_be_reached() -> None:
     near = draw(panel(steps=RISING), row("a", 0.6, 0.7)).plot["layout"]["shapes"]
     assert [shape["y0"] for shape in near] == [0.8, 1]
@@ -111,6 +119,12 @@ def test_a_histogram_shows_how_much_is_in_each_bucket() -> None:
     (bars,) = waits(("60", 3), ("+Inf", 10), ("1", 0), ("5", 2), ("300", 10)).plot["data"]
     assert bars["x"] == ["1 s", "5 s", "1 min", "5 min", "more"]
     assert bars["y"] == [0, 2, 1, 7, 0]
+
+
+def test_a_histogram_counts_whole_things() -> None:
+    drawn = waits(("1", 0), ("60", 1.33), ("300", 2.67), ("+Inf", 2.67))
+    assert drawn.plot["data"][0]["y"] == [0, 1, 2, 0]
+    assert drawn.legend[0].value == "3"
 
 
 def test_empty_buckets_at_the_ends_are_left_out() -> None:

@@ -108,6 +108,45 @@ def test_bars_and_tables_advise_but_do_not_alarm() -> None:
     assert not found.urgent
 
 
+def test_bars_of_zero_are_left_out_unless_there_are_no_others() -> None:
+    found = Answer(series=(series("a", 0), series("b", 2), series("c", 0)))
+    for unit in (Unit.COUNT, Unit.DOLLARS):
+        assert [item.name for item in view(panel(Kind.BARS, unit=unit), found).items] == ["b"]
+    nothing = Answer(series=(series("a", 0), series("c", 0)))
+    assert len(view(panel(Kind.BARS), nothing).items) == 2
+
+
+@pytest.mark.parametrize("unit", [Unit.SHARE, Unit.SECONDS])
+def test_a_zero_that_says_something_is_shown(unit: Unit) -> None:
+    found = Answer(series=(series("a", 0), series("b", 2)))
+    assert len(view(panel(Kind.BARS, unit=unit), found).items) == 2
+    # In a table it may be what is left of a budget.
+    assert len(view(panel(Kind.TABLE, unit=Unit.DOLLARS), found).items) == 2
+
+
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.LIGHT, Kind.BUCKETS})
+def test_where_there_is_nothing_it_is_said_and_is_no_fault(kind: Kind) -> None:
+    nothing = Answer(series=(), nothing="nobody waits", zeros=(row("nobody waits", 0, 0),))
+    found = view(panel(kind, empty="slurmctld is silent", empty_is_fine=False), nothing)
+    assert (found.message, found.colour) == ("nobody waits", "")
+
+
+def test_a_number_that_advises_has_a_colour_and_does_not_alarm() -> None:
+    one = panel(Kind.NUMBER, steps=RISING, advises=True, empty_is_fine=False)
+    found = view(one, Answer(series=(series("a", 2),)))
+    assert (found.colour, found.urgent) == ("red", False)
+    assert view(one, EMPTY).urgent
+    assert view(one, FAILED).urgent
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("88%", ""), ("5 h 56 min", "long"), ("90 days or more", "longer")]
+)
+def test_longer_texts_are_smaller(text: str, length: str) -> None:
+    one = panel(Kind.NUMBER, words=((1, text),))
+    assert view(one, Answer(series=(series("a", 1),))).items[0].length == length
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 0.0, -3.0])
 def test_a_bar_of_any_value_has_a_length(value: float) -> None:
     found = view(panel(Kind.BARS), Answer(series=(series("a", value), series("b", 1))))
@@ -130,7 +169,7 @@ def test_a_table_without_columns_has_all_labels() -> None:
 
 @pytest.mark.parametrize("kind", list(MOST_ITEMS))
 def test_what_is_too_much_is_cut_and_it_is_said(kind: Kind) -> None:
-    many = Answer(series=tuple(series(f"s{n}", n) for n in range(99)))
+    many = Answer(series=tuple(series(f"s{n}", n) for n in range(1, 100)))
     found = view(panel(kind, steps=RISING), many)
     assert len(found.items) == MOST_ITEMS[kind]
     assert "of 99" in found.note

@@ -242,6 +242,13 @@ def test_choices_begin_with_all_and_narrow_each_other(page: Any) -> None:
             assert f'{before}=~"${before}"' in choice["query"]["query"]
 
 
+def test_who_chooses_is_told_what() -> None:
+    assert [page.uid for page in DASHBOARDS if page.choose] == ["hpc-class"]
+    said = PAGES["hpc-class.json"]["description"]
+    assert "Choose the class's account above" in said
+    assert PAGES["hpc-overview.json"]["description"] == DASHBOARDS[0].about
+
+
 def test_pages_lead_to_each_other() -> None:
     for name, page in PAGES.items():
         everything, *direct = page["links"]
@@ -273,6 +280,7 @@ def test_data_comes_from_the_cluster_s_prometheus() -> None:
     assert source["url"] == "http://prometheus:9090"
     assert source["editable"] is False
     assert source["jsonData"]["timeInterval"] == "30s"
+    assert source["jsonData"]["manageAlerts"] is False
 
 
 def test_pages_are_not_changed_in_grafana() -> None:
@@ -301,6 +309,8 @@ def test_everybody_may_look_and_nobody_outside_hears_of_it() -> None:
     assert environment["GF_USERS_ALLOW_SIGN_UP"] == "false"
     assert environment["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
     assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
+    # Who only looks silences nothing: Grafana has no alerts of its own, nor Alertmanager's.
+    assert environment["GF_UNIFIED_ALERTING_ENABLED"] == "false"
     assert all(re.fullmatch(r"GF_[A-Z_]+", name) for name in environment)
     assert not [name for name in environment if "PASSWORD" in name and not name.endswith("__FILE")]
 

@@ -30,6 +30,11 @@ def _would_run(*words: str) -> str:
         (("preview",), "ops.preview local"),
         (("logs", "SERVICE=slurmctld", "SINCE=10m"), "ops.logs local 'slurmctld' '10m'"),
         (("bench", "BENCH=rounds ec2"), "tests.bench rounds ec2"),
+        (("report",), "ops.report local --range '24h' --out 'report.html' --account ''"),
+        (
+            ("report", "RANGE=7d", "ACCOUNT=class", "OUT=a b.html"),
+            "ops.report local --range '7d' --out 'a b.html' --account 'class'",
+        ),
         (("resume", "POOL=gpu", "STACK=class"), "ops.resume class 'gpu'"),
     ],
 )

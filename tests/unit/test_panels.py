@@ -15,11 +15,12 @@ from config.panels.absence import (
     QUEUE_SEEN,
     answers,
     or_not_known,
+    or_nothing,
     or_zero,
     rows_or_not_known,
 )
-from config.panels.model import Colour, Dashboard, Kind, Panel, Unit
-from config.panels.queries import promql
+from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Unit
+from config.panels.queries import Choice, promql
 from config.render.exporter_json import QUEUE_SECONDS
 
 PANELS = [panel for page in DASHBOARDS for panel in page.panels]
@@ -210,6 +211,51 @@ def test_variables_are_filled_in_for_everybody() -> None:
     )
 
 
+CLASS = Choice(accounts=("class", "class-s.1"), users=("ada", "ben"))
+
+
+def test_variables_are_filled_in_for_what_was_chosen() -> None:
+    expr = 'a{account=~"$account", user=~"$user", pool=~"$pool"}'
+    # In a string of PromQL a backslash is written as two.
+    accounts = "class|class" + r"\\-s" + r"\\.1"
+    assert promql(expr, choice=CLASS) == f'a{{account=~"{accounts}", user=~".*", pool=~".*"}}'
+    parser.parse(promql(expr, choice=CLASS))
+
+
+def test_users_are_chosen_by_their_accounts_where_a_metric_knows_no_account() -> None:
+    assert promql('a{username=~"$user"}', choice=CLASS) == 'a{username=~"ada|ben"}'
+    nobody = Choice(accounts=("class",), users=())
+    assert promql('a{username=~"$user"}', choice=nobody) == 'a{username=~""}'
+
+
+@pytest.mark.parametrize("expr", EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_promql_understands_every_query_about_an_account(expr: str) -> None:
+    parser.parse(promql(expr, choice=CLASS))
+
+
+def test_shares_are_in_per_cent_in_words_as_well() -> None:
+    for panel in PANELS:
+        if panel.unit is Unit.SHARE:
+            assert not re.search(r"\b(at|below|above) (0\.\d+|1)\b(?! %)", panel.about, re.I)
+
+
+def test_counts_that_prometheus_extrapolates_are_whole() -> None:
+    things = re.compile(r"increase\(\w*_(jobs|launches|launch_failures|terminations)\w*_total")
+    for panel in PANELS:
+        for query in panel.queries:
+            if panel.unit is Unit.COUNT and things.search(query.expr):
+                assert "round(" in query.expr, panel.title
+
+
+def test_nobody_wastes_less_than_nothing() -> None:
+    (wasted,) = (p for p in PANELS if p.title.startswith("Wasted"))
+    assert "clamp_min(" in wasted.queries[0].expr
+
+
+def test_what_is_spent_comes_after_the_overview() -> None:
+    assert [page.title for page in DASHBOARDS[:2]] == ["Overview", "Cost and budget"]
+
+
 def test_a_value_that_nobody_tells_is_not_known() -> None:
     assert or_not_known("max(a)") == f"max(a) or vector({NOT_KNOWN:.0f})"
 
@@ -218,9 +264,21 @@ def test_nothing_is_zero_only_while_the_job_answers() -> None:
     assert or_zero("a", answers("x", "y")) == (
         'a or on () 0 * max(up{job="x"} == 1) * max(up{job="y"} == 1)'
     )
-    assert or_zero("a", answers("x"), "reason", "none") == (
-        'a or on () label_replace(0 * max(up{job="x"} == 1), "reason", "none", "", "")'
+    assert or_nothing("a", answers("x"), "reason", "none", "{{reason}}") == Query(
+        expr='a or on () label_replace(0 * max(up{job="x"} == 1), "reason", "none", "", "")',
+        legend="{{reason}}",
+        nothing="none",
     )
+
+
+def test_a_zero_with_a_name_is_marked_as_no_series() -> None:
+    # Grafana shows it, so that there is a picture; the report says that there is nothing.
+    for panel in PANELS:
+        for query in panel.queries:
+            found = FALLBACK.search(query.expr)
+            named = bool(found and found["rest"].startswith("label_replace(0 * max("))
+            assert named == bool(query.nothing), panel.title
+            assert f'"{query.nothing}"' in query.expr or not query.nothing
 
 
 def test_an_empty_table_is_told_from_a_silent_job() -> None:
