@@ -133,7 +133,9 @@ def run_both(background: Lane, foreground: Lane) -> int:
     None of their processes is left, also when this raises.
     """
     begun = time.monotonic()
-    asyncio.run(_run_both(background, foreground))
+    # Its own factory: else the current event loop of whoever calls this would be gone afterwards.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(_run_both(background, foreground))
     return _conclude({**background.results, **foreground.results}, begun)
 
 
