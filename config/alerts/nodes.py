@@ -11,6 +11,9 @@ SLURM_REASONS = (
     "Kill task failed",
     "Prolog error",
     "Epilog error",
+    "Prolog/Epilog failure",
+    "Job env setup error",
+    "Job step not running",
     "Duplicate jobid",
     "batch job complete failure",
     "Low RealMemory",
@@ -18,6 +21,7 @@ SLURM_REASONS = (
     "Low CPUs",
     "Low TmpDisk",
     "gres/",
+    "Could not unpack gres data",
     "SlurmdSpoolDir is full",
     "reboot timed out",
 )
@@ -150,8 +154,9 @@ NODE_ALERTS = (
             "`squeue -w NODE`: jobs that still hold it? `scancel` those that hang.",
             "`make logs SERVICE=NODE`, on AWS `aws ec2 get-console-output`: what slurmd says of the"
             " reason.",
-            "`scontrol update nodename=NODE state=power_down_force reason=broken` ends its machine"
-            " at once; its jobs are queued again.",
+            "`scontrol update nodename=NODE state=power_down_force` ends its machine at once; its"
+            " jobs are queued again. Give no reason of your own: with one, the node is yours, and"
+            " the node manager may leave it out of service.",
         ),
         dashboard=NODES,
         about=("node",),
@@ -176,6 +181,8 @@ NODE_ALERTS = (
             "`sinfo -R -n NODE`: the reason, and how often it was tried.",
             "`make logs SERVICE=node-manager | grep NODE`: the whole story.",
             "One machine's GPUs or device files? On AWS, a zone or type that lacks something?",
+            "Mended: `scontrol update nodename=NODE state=resume` does not wait for the next try."
+            " This alert ends 20 minutes after the node was last out of service.",
         ),
         dashboard=NODES,
         about=("node",),

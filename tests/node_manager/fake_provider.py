@@ -2,8 +2,8 @@
 
 `make_reconciler` puts a manager on top of them.
 
-FakeSlurm does what slurmctld 26.05 was seen to do with the states that the manager sets, including
-that power saving takes DRAIN and DOWN away when it begins to power a node down.
+FakeSlurm does what slurmctld does with the states that the manager sets: 26.05 as it was seen, and
+where nobody looked, its sources (node_mgr.c, power_save.c).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -60,6 +60,8 @@ class FakeProvider:
     fail_request: Callable[[LaunchRequest], LaunchFailure | None] = lambda _: None
     dies_at_once: bool = False
     trouble: dict[str, str] = field(default_factory=dict)
+    stuck: frozenset[str] = frozenset()
+    """Nodes whose machines cannot be ended."""
     expecting: bool = False
     crash_at: str | None = None
     """Where the manager is killed next: "before launch", "after terminate" and so on."""
@@ -123,6 +125,8 @@ class FakeProvider:
     def terminate(self, instances: Sequence[Instance]) -> Sequence[TerminateResult]:
         self._maybe_crash("before terminate")
         for instance in instances:
+            if instance.node in self.stuck:
+                continue
             others = [m for m in self.live() if m.node == instance.node and m != instance]
             instance = replace(instance, trouble="")
             lost = instance.state.live and self.has_job(instance.node) and not others
@@ -130,7 +134,10 @@ class FakeProvider:
             self.machines.pop(instance.provider_id, None)
             self.terminated.append(instance.node)
         self._maybe_crash("after terminate")
-        return [TerminateResult(instance=instance) for instance in instances]
+        return [
+            TerminateResult(instance=one, error="it is stuck" if one.node in self.stuck else "")
+            for one in instances
+        ]
 
     def last_words(self, instance: Instance) -> str:
         return f"last words of {instance.provider_id}"
@@ -269,7 +276,8 @@ class FakeSlurm(SlurmClient):
             if name in alive and self.registers and waiting and (claimed or self._down(node)):
                 node.flags -= {Flag.POWERING_UP, Flag.POWERED_DOWN, Flag.NOT_RESPONDING}
                 if node.base is BaseState.DOWN:  # ReturnToService=2
-                    node.base, node.reason = BaseState.IDLE, ""
+                    node.base = BaseState.IDLE
+                    node.reason = node.reason if Flag.DRAIN in node.flags else ""
             self._tick_timeout(name, node)
 
     @staticmethod
@@ -300,9 +308,11 @@ class FakeSlurm(SlurmClient):
             self.set_down(name, "ResumeTimeout reached")
 
     def _begin_power_down(self, node: _Node) -> None:
-        node.flags -= {Flag.POWER_DOWN, Flag.DRAIN, Flag.NOT_RESPONDING, Flag.POWERED_DOWN}
+        # DOWN stays, and DRAIN as well unless somebody asked for this (no idle_on_node_suspend).
+        if Flag.POWER_DOWN in node.flags:
+            node.flags -= {Flag.POWER_DOWN, Flag.DRAIN}
+        node.flags -= {Flag.NOT_RESPONDING, Flag.POWERED_DOWN}
         node.flags.add(Flag.POWERING_DOWN)
-        node.base = BaseState.IDLE  # idle_on_node_suspend
         node.since = self.clock()
 
     def _requeue(self, name: str) -> None:
@@ -380,5 +390,8 @@ class FakeSlurm(SlurmClient):
         elif state is NodeUpdate.RESUME:
             node.flags.discard(Flag.DRAIN)
             node.reason = ""
+            if Flag.POWERING_DOWN in node.flags:  # no more waiting for SuspendTimeout
+                node.flags.discard(Flag.POWERING_DOWN)
+                node.flags.add(Flag.POWERED_DOWN)
             if node.base is BaseState.DOWN:
                 node.base = BaseState.IDLE

@@ -18,7 +18,7 @@ from node_manager.journal import Journal
 from node_manager.limits import passed_limit, usage
 from node_manager.provider import LaunchFailure, LaunchRequest
 from node_manager.ready_files import MarkFiles
-from node_manager.slurm_state import Flag
+from node_manager.slurm_state import Flag, NodeUpdate
 
 from tests.node_manager.builders import SPOT, make_fleet
 from tests.node_manager.fake_provider import (
@@ -156,6 +156,17 @@ class ClusterLife(RuleBasedStateMachine):
         if not self.slurm.nodes_now()[name].off:
             self.slurm.set_down(name, reason)
 
+    @rule(name=names, reason=st.sampled_from(["Kill task failed", "Job env setup error"]))
+    def slurm_drains_a_node(self, name: str, reason: str) -> None:
+        if not self.slurm.nodes_now()[name].off:
+            self.slurm.drain(name, reason)
+
+    @rule(name=names)
+    def an_admin_resumes_a_node(self, name: str) -> None:
+        node = self.slurm.nodes_now()[name]
+        if node.out_of_service or node.has(Flag.POWERING_DOWN):
+            self.slurm.update([name], NodeUpdate.RESUME)
+
     @rule(registers=st.booleans())
     def slurmds_register_or_not(self, registers: bool) -> None:
         self.slurm.registers = registers
@@ -170,6 +181,10 @@ class ClusterLife(RuleBasedStateMachine):
     def a_machine_vanishes(self, name: str) -> None:
         machines = self.provider.machines
         self.provider.machines = {k: m for k, m in machines.items() if m.node != name}
+
+    @rule(stuck=st.frozensets(names))
+    def machines_cannot_be_ended(self, stuck: frozenset[str]) -> None:
+        self.provider.stuck = stuck
 
     @rule(dies=st.booleans())
     def new_machines_die_at_once_or_not(self, dies: bool) -> None:
@@ -229,6 +244,7 @@ class ClusterLife(RuleBasedStateMachine):
         self.provider.fail_request = lambda _: None
         self.provider.dies_at_once = False
         self.provider.trouble.clear()
+        self.provider.stuck = frozenset()
         self.provider.available = self.slurm.available = self.slurm.registers = True
         self.brakes.release("cpu")
         for name in NAMES:

@@ -90,6 +90,10 @@ def kinds(actions: list[Action]) -> list[str]:
         ("DOWN+CLOUD+POWERED_DOWN", 0, "ResumeTimeout reached", LIVE, ["Terminate", "PutBack"]),
         ("IDLE+CLOUD+DRAIN", 0, "Kill task failed", LIVE, ["PutBack"]),
         ("ALLOCATED+CLOUD+DRAIN", 1, "Kill task failed", LIVE, []),
+        ("IDLE+CLOUD+DRAIN+COMPLETING", 0, "Kill task failed", LIVE, []),
+        ("IDLE+CLOUD+DRAIN+POWERING_DOWN", 0, "Kill task failed", None, ["PutBack"]),
+        ("IDLE+CLOUD+DRAIN", 0, "Job env setup error", LIVE, ["PutBack"]),
+        ("IDLE+CLOUD+DRAIN", 0, "Job step not running", LIVE, ["PutBack"]),
         # An admin did.
         ("DOWN+CLOUD", 0, "memory test", LIVE, []),
         ("DOWN+CLOUD", 0, "memory test", None, []),
@@ -109,8 +113,15 @@ def kinds(actions: list[Action]) -> list[str]:
         ("IDLE+CLOUD+DRAIN+POWERING_DOWN", 0, OVER, None, []),
         ("IDLE+CLOUD+DRAIN+POWERED_DOWN", 0, HELD, None, []),
         ("IDLE+CLOUD+DRAIN+POWERED_DOWN", 0, OVER, None, ["Undrain"]),
+        ("DOWN+CLOUD+POWERING_DOWN", 0, HELD, None, []),
         ("DOWN+CLOUD+POWERED_DOWN", 0, OVER, None, ["Undrain"]),
         ("DOWN+CLOUD+POWERED_DOWN", 0, REPLACED, None, ["Undrain"]),
+        # Somebody has resumed it.
+        ("IDLE+CLOUD+POWERED_DOWN", 0, HELD, None, []),
+        # Its time is over, its machine is still there.
+        ("IDLE+CLOUD+DRAIN+POWERED_DOWN", 0, OVER, LIVE, ["Terminate"]),
+        ("DOWN+CLOUD+POWERED_DOWN", 0, REPLACED, LIVE, ["Terminate"]),
+        ("IDLE+CLOUD+DRAIN+POWERED_DOWN", 0, OVER, STOPPING, ["Undrain"]),
         # A job got it although we wanted to hold it: wait for the power tick.
         ("ALLOCATED+CLOUD+POWERED_DOWN", 1, HELD, None, []),
     ],
@@ -308,6 +319,21 @@ def test_a_node_that_is_well_for_a_minute_is_forgiven() -> None:
     assert memory.forget_recovered(nodes, NOW + 59).failures
     assert not memory.forget_recovered(nodes, NOW + 60).failures
     assert not memory.forget_recovered({}, NOW).failures
+
+
+@pytest.mark.parametrize("state", ["IDLE+DRAIN+INVALID_REG", "DOWN", "ALLOCATED+POWERING_UP"])
+def test_a_node_that_is_up_and_no_use_is_not_forgiven(state: str) -> None:
+    memory = Memory().failed("cpu-1", "x", NOW)
+    nodes = {"cpu-1": make_node("cpu-1", state, "Low RealMemory")}
+    assert memory.forget_recovered(nodes, NOW + 1000).failures
+
+
+def test_the_time_of_a_put_back_does_not_count_as_being_well() -> None:
+    reason = PutBackReason(message="x", count=3, until=NOW + 120)
+    memory = Memory().failed("cpu-1", "x", NOW).put_back("cpu-1", reason)
+    nodes = {"cpu-1": make_node("cpu-1", "IDLE")}
+    assert memory.forget_recovered(nodes, NOW + 179).failures
+    assert not memory.forget_recovered(nodes, NOW + 180).failures
 
 
 def test_a_restarted_manager_reads_the_count_from_slurms_reason() -> None:

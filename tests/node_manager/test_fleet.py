@@ -41,7 +41,7 @@ def test_a_complete_document_is_read() -> None:
     assert gpu.gpus.device_files == ("/dev/nvidia0", "/dev/nvidia1")
     assert fleet.docker is not None
     assert fleet.docker.volumes[0].target == "/home"
-    assert fleet.pool_of_node()["gpu-2"].cpus == 8
+    assert fleet.pool_of_node["gpu-2"].cpus == 8
 
 
 def test_device_files_are_each_nodes_or_those_of_all_nodes_in_turn() -> None:

@@ -11,6 +11,7 @@ from node_manager.provider import Instance, LaunchRequest
 from tests.node_manager.builders import NOW, make_instance, make_node, make_pool
 
 HELD = PutBackReason(message="x", count=1, until=NOW + 3).text()
+OVER = PutBackReason(message="x", count=1, until=NOW - 1).text()
 NEW = make_instance("cpu-1", created_at=NOW - 0.5)
 OLDER = make_instance("cpu-1", created_at=NOW - 4)
 OLD = make_instance("cpu-1", created_at=NOW - 60)
@@ -27,6 +28,9 @@ OLD = make_instance("cpu-1", created_at=NOW - 60)
         ("DOWN", "hpc-stack: gone; replaced", NEW, None, 0.05),
         ("IDLE+DRAIN+POWER_DOWN", HELD, None, None, 0.5),
         ("IDLE+DRAIN+POWERED_DOWN", HELD, None, None, 3.0),
+        ("IDLE+DRAIN+POWERING_DOWN", OVER, None, None, 0.5),
+        ("IDLE+POWERED_DOWN", HELD, None, None, 5.0),
+        ("IDLE+POWERED_DOWN", OVER, None, None, 5.0),
         ("ALLOCATED+POWERING_UP", "", None, Failure(tries=2, at=NOW - 1, message="x"), 1.0),
     ],
 )

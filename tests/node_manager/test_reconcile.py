@@ -1,5 +1,6 @@
 """Rounds over a fake platform and a fake Slurm: what happens, also when things break half-way."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,86 @@ def test_an_admin_may_end_a_put_back(cluster: Cluster) -> None:
     assert cluster.slurm.allocate("cpu-1")
     cluster.run_for(3)
     assert cluster.ready() == ["cpu-1"]
+
+
+def up(cluster: Cluster, name: str) -> None:
+    """A job's node, and the job has ended."""
+    cluster.slurm.allocate(name)
+    cluster.run_for(60, until=lambda: cluster.ready() == [name])
+    cluster.slurm.end_job(name)
+
+
+def back(cluster: Cluster, name: str) -> bool:
+    """Slurm may use the node, and not only because it has just taken our DRAIN away."""
+    return cluster.in_service(name) and not cluster.slurm.state[name].reason
+
+
+@pytest.mark.parametrize("suspend_timeout", [5, 30, 120])
+def test_a_node_that_slurm_has_drained_comes_back_with_a_new_machine(
+    tmp_path: Path, suspend_timeout: int
+) -> None:
+    fleet = replace(make_fleet(), suspend_timeout_seconds=suspend_timeout)
+    cluster = Cluster(tmp_path, fleet)
+    up(cluster, "cpu-1")
+    cluster.slurm.drain("cpu-1", "Kill task failed")
+    begun = cluster.clock.now
+    cluster.run_for(3)
+    assert cluster.slurm.state["cpu-1"].reason.startswith("hpc-stack: Kill task failed (try 1, ")
+    assert cluster.live() == []
+    cluster.run_for(suspend_timeout + 30, until=lambda: back(cluster, "cpu-1"))
+    assert cluster.clock.now - begun >= 30
+    up(cluster, "cpu-1")
+    assert cluster.provider.launched == ["cpu-1", "cpu-1"]
+
+
+def test_a_node_that_slurm_has_drained_keeps_its_jobs_until_they_end(cluster: Cluster) -> None:
+    up(cluster, "cpu-1")
+    cluster.slurm.allocate("cpu-1")
+    cluster.slurm.drain("cpu-1", "Kill task failed")
+    cluster.run_for(300)
+    assert cluster.slurm.requeued == []
+    assert cluster.slurm.calls == []
+    cluster.slurm.end_job("cpu-1")
+    cluster.run_for(70, until=lambda: back(cluster, "cpu-1"))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.3, 0.6, 1, 1.5, 2, 4, 8, 16, 29, 31, 32])
+def test_a_node_that_an_admin_resumes_is_not_taken_out_again(
+    cluster: Cluster, seconds: float
+) -> None:
+    up(cluster, "cpu-1")
+    cluster.slurm.drain("cpu-1", "Kill task failed")
+    cluster.run_for(seconds)
+    cluster.slurm.update(["cpu-1"], NodeUpdate.RESUME)
+    for _ in range(100):
+        cluster.run_for(1)
+        assert cluster.in_service("cpu-1")
+    up(cluster, "cpu-1")
+
+
+def test_a_node_that_is_drained_whenever_it_comes_is_tried_ever_more_seldom(
+    cluster: Cluster,
+) -> None:
+    lengths = []
+    for _ in range(6):
+        up(cluster, "cpu-1")
+        cluster.slurm.drain("cpu-1", "Prolog error")
+        begun = cluster.clock.now
+        cluster.run_for(2000, until=lambda: back(cluster, "cpu-1"))
+        lengths.append(round(cluster.clock.now - begun, -1))
+    assert lengths == [30, 60, 120, 240, 480, 900]
+
+
+def test_a_node_whose_old_machine_cannot_be_ended_waits_for_that(cluster: Cluster) -> None:
+    up(cluster, "cpu-1")
+    cluster.provider.stuck = frozenset({"cpu-1"})
+    cluster.slurm.drain("cpu-1", "Kill task failed")
+    cluster.run_for(300)
+    assert not back(cluster, "cpu-1"), "a job would get the machine with the stuck processes"
+    assert cluster.live() == ["cpu-1"]
+    cluster.provider.stuck = frozenset()
+    cluster.run_for(5, until=lambda: back(cluster, "cpu-1"))
+    assert cluster.live() == []
 
 
 def test_a_crash_after_a_launch_leads_to_no_second_machine(cluster: Cluster) -> None:

@@ -79,7 +79,7 @@ class _Work:
         self._hands = hands
         self._journal = hands.journal
         self._view = view
-        self._pools = hands.fleet.pool_of_node()
+        self._pools = hands.fleet.pool_of_node
         self.memory = memory
 
     def marks(self, marks: Sequence[SetMark]) -> None:
@@ -215,8 +215,7 @@ class _Work:
         for action in put_backs:
             reason = read_put_back(action.reason)
             if reason is not None:
-                now = self._hands.clock()
-                self.memory = self.memory.put_back(action.node, reason, now)
+                self.memory = self.memory.put_back(action.node, reason)
 
     def keep(self, orders: Orders) -> frozenset[str] | None:
         if orders.keep is None:

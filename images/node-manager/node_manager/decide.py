@@ -31,7 +31,7 @@ from node_manager.provider import InstanceState
 
 def decide(fleet: Fleet, view: View, memory: Memory, now: float) -> list[Action]:
     """Everything to do now. Same input, same list; at most one of each kind for a node."""
-    pools = fleet.pool_of_node()
+    pools = fleet.pool_of_node
     machines = Machines(view.instances)
     brakes = list(_new_brakes(fleet, view, memory))
     braked = {**view.brakes, **{brake.pool: brake.reason for brake in brakes}}

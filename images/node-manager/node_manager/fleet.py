@@ -6,6 +6,7 @@ fleet_file.py reads it from fleet.json.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -196,6 +197,7 @@ class Fleet:
     docker: DockerSettings | None = None
     ec2: Ec2Settings | None = None
 
-    def pool_of_node(self) -> dict[str, Pool]:
+    @cached_property
+    def pool_of_node(self) -> Mapping[str, Pool]:
         """Node name to pool, for every node that the fleet may have."""
         return {node: pool for pool in self.pools for node in pool.node_names()}

@@ -58,10 +58,11 @@ class Memory:
         )
         return replace(self, failures=_with(self.failures, node, failure))
 
-    def put_back(self, node: str, reason: PutBackReason, now: float) -> "Memory":
-        """A node has been put back."""
-        before = self.failures.get(node) or Failure(tries=0, at=now, message=reason.message)
-        failure = replace(before, put_backs=reason.count, put_back_until=reason.until)
+    def put_back(self, node: str, reason: PutBackReason) -> "Memory":
+        """A node has been put back. Whether it is well afterwards is timed from the end of that."""
+        until = reason.until
+        before = self.failures.get(node) or Failure(tries=0, at=until, message=reason.message)
+        failure = replace(before, at=until, put_backs=reason.count, put_back_until=until)
         return replace(self, failures=_with(self.failures, node, failure))
 
     def launches_done(self, machines: Mapping[str, str], buckets: set[Bucket]) -> "Memory":
@@ -92,7 +93,7 @@ class Memory:
         for node in nodes:
             reason = read_put_back(node.reason)
             if reason is not None and node.name not in memory.failures:
-                memory = memory.put_back(node.name, reason, reason.until)
+                memory = memory.put_back(node.name, reason)
         return memory
 
     def note_deaths(
@@ -126,7 +127,7 @@ class Memory:
             name
             for name, failure in self.failures.items()
             if name not in nodes
-            or (nodes[name].registered and not 0 <= now - failure.at < STABLE_SECONDS)
+            or (_well(nodes[name]) and not 0 <= now - failure.at < STABLE_SECONDS)
         }
         arrived = {
             name
@@ -140,6 +141,11 @@ class Memory:
             failures=_without(self.failures, well),
             launched=_without(self.launched, arrived),
         )
+
+
+def _well(node: SlurmNode) -> bool:
+    # Slurm may take a node out of service in the moment in which it registers.
+    return node.registered and not node.out_of_service
 
 
 def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:

@@ -146,7 +146,7 @@ class Metrics:
         """The time since the last round, as the machines are now; rounds are some seconds apart."""
         hours = max(0.0, now - (now if self._costed_at is None else self._costed_at)) / 3600
         self._costed_at = now
-        pools = self._fleet.pool_of_node()
+        pools = self._fleet.pool_of_node
         for name, machine in live.items():
             node, pool = view.nodes.get(name), pools.get(name)
             if node is None or pool is None:

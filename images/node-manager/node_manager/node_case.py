@@ -11,6 +11,7 @@ DOWN/DRAIN by Slurm, no jobs      any        PutBack: a fresh machine after a wh
 DOWN/DRAIN by an admin            any        left alone
 off, its bucket is closed         none       PutBack
 put back, its time is over        none       Undrain
+put back, its time is over        live       left out until that machine is gone
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,18 +95,18 @@ class NodeCase:
         node, held = self.node, self.held
         going = node.has(Flag.POWERING_DOWN)
         if not node.out_of_service:
-            # Slurm's power saving takes DRAIN and DOWN away when it begins to power a node down.
             if node.busy:
                 return
-            if held is not None and held.holds(self.now):
+            # Slurm takes the DRAIN away when it begins to power down a node because it was told to.
+            # Later than that, somebody has resumed the node.
+            if going and held is not None and held.holds(self.now):
                 yield PutBack(node=node.name, reason=node.reason, power_down=False)
             elif self.closed is not None:
                 yield PutBack(node=node.name, reason=self.closed, power_down=False)
-        elif held is not None:
-            if not held.holds(self.now) and not going:
-                yield Undrain(node=node.name)
-        elif self._ours():
-            if self.closed is None and not going:
+        elif held is not None or self._ours():
+            over = self.closed is None if held is None else not held.holds(self.now)
+            # A machine that cannot be ended would be taken for the one that the next job waits for.
+            if over and not going and self.live is None:
                 yield Undrain(node=node.name)
         elif self._slurms():
             late = node.reason.startswith(RESUME_TIMEOUT)

@@ -67,6 +67,6 @@ def _waits(
     if machine is None and not node.off and failure and failure.step(now) is Step.WAIT:
         yield failure.retry_at - now
     held = read_put_back(node.reason)
-    if held is not None:
+    if held is not None and node.out_of_service:
         # Slurm's power saving is about to take our DRAIN away.
         yield SLOW_SECONDS if node.has(Flag.POWER_DOWN) else max(held.until - now, SLOW_SECONDS)

@@ -69,6 +69,9 @@ SLURM_REASONS = (
     "Kill task failed",
     "Prolog error",
     "Epilog error",
+    "Prolog/Epilog failure",
+    "Job env setup error",
+    "Job step not running",
     "Duplicate jobid",
     "batch job complete failure",
     "Low RealMemory",
@@ -76,6 +79,7 @@ SLURM_REASONS = (
     "Low CPUs",
     "Low TmpDisk",
     "gres/",
+    "Could not unpack gres data",
     "SlurmdSpoolDir is full",
     "reboot timed out",
 )

@@ -32,12 +32,12 @@ class Targets:
 
     def write(self, fleet: Fleet, view: View) -> None:
         """Bring the files to what is seen; each is replaced as a whole, when it changes."""
-        pools = fleet.pool_of_node() if fleet.node_metrics else {}
-        ready = view.marks.get(Mark.READY, frozenset())
+        pools = fleet.pool_of_node if fleet.node_metrics else {}
+        ready = view.marks.get(Mark.READY, frozenset()) & pools.keys()
         there = sorted(
             (machine.node, machine.address)
             for machine in view.instances
-            if machine.state.live and machine.address and machine.node in ready & pools.keys()
+            if machine.state.live and machine.address and machine.node in ready
         )
         with_gpus = [(node, address) for node, address in there if pools[node].gpus]
         self._replace("nodes.json", _groups(there, pools, NODE_METRICS_PORT))
