@@ -57,12 +57,12 @@ def test_a_job_at_the_edge_of_two_slices_is_counted_once(
     exporter: FakeExporter, slurm: FakeSlurm
 ) -> None:
     exporter.count()
-    slurm.end(End=NOW - SHORT_OVERLAP + DAY)
+    slurm.end(End=NOW - OVERLAP + DAY)
     slurm.deliver()
     exporter.now += 2 * DAY
     slurm.queries.clear()
     exporter.count()
-    assert slurm.queries[0] == (NOW - SHORT_OVERLAP, NOW - SHORT_OVERLAP + DAY)
+    assert slurm.queries[0] == (NOW - OVERLAP, NOW - OVERLAP + DAY)
     assert finished(exporter) == 1
 
 
@@ -102,9 +102,21 @@ def test_records_that_come_late_are_counted(exporter: FakeExporter, slurm: FakeS
     exporter.count()
     slurm.end(End=NOW - OVERLAP + 60)
     slurm.deliver()
-    for _ in range(FAR_EVERY // 60 + 1):
+    for _ in range(FAR_EVERY // 60):
         exporter.now += 60
         exporter.count()
+    assert finished(exporter) == 1
+
+
+def test_after_the_clock_was_set_back_jobs_are_counted_at_once(
+    exporter: FakeExporter, slurm: FakeSlurm
+) -> None:
+    exporter.count()
+    exporter.now -= 600
+    slurm.end(End=NOW - 590)
+    slurm.deliver()
+    exporter.now += 60
+    exporter.count()
     assert finished(exporter) == 1
 
 

@@ -108,7 +108,7 @@ class Counting:
         # The time first: what slurmctld has delivered after it, it had delivered until then.
         target = int(self._clock())
         delivered = all_delivered(self._run)
-        start = self._board.counted.state.cursor.pass_start(delivered=delivered)
+        start = self._board.counted.state.cursor.pass_start(target, delivered=delivered)
         return _Pass(begun=start, position=start, target=target, delivered=delivered)
 
     def _count(self, state: State, jobs: list[Job]) -> None:

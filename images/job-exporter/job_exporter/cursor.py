@@ -48,20 +48,22 @@ class Cursor:
     @classmethod
     def starting(cls, since: int) -> "Cursor":
         """One that has seen nothing."""
-        return cls(
-            since=since, counted_until=since, complete_until=since, searched_until=since
-        )
+        return cls(since=since, counted_until=since, complete_until=since, searched_until=since)
 
     def copy(self) -> "Cursor":
         """One that may change without this one."""
         return replace(self, counted=dict(self.counted))
 
-    def pass_start(self, *, delivered: bool) -> int:
-        """Where a pass begins. `delivered`: slurmctld has no records that slurmdbd lacks."""
+    def pass_start(self, target: int, *, delivered: bool) -> int:
+        """Where a pass to `target` begins.
+
+        `delivered`: slurmctld has no records that slurmdbd lacks.
+        """
         known = self.complete_until == self.counted_until
-        recently = self.counted_until - self.searched_until < FAR_EVERY
+        # Later, after a time away; earlier, when the clock was set back.
+        recently = self.counted_until <= target < self.searched_until + FAR_EVERY
         if delivered and not (known and recently):
-            return self._far
+            return self._horizon
         return max(self.since, self.counted_until - SHORT_OVERLAP)
 
     def take(self, jobs: Iterable[Job], start: int) -> list[Job]:
@@ -79,7 +81,7 @@ class Cursor:
 
     def advance(self, stop: int, *, begun: int, delivered: bool) -> None:
         """A pass that began at `begun` has come to `stop`."""
-        far = begun <= self._far
+        far = begun <= self._horizon
         self.counted_until = max(self.counted_until, stop)
         if delivered:
             self.complete_until = max(self.complete_until, stop)
@@ -93,9 +95,9 @@ class Cursor:
         self._forget()
 
     @property
-    def _far(self) -> int:
+    def _horizon(self) -> int:
         """No later pass begins before this."""
         return max(self.since, self.searched_until - OVERLAP)
 
     def _forget(self) -> None:
-        self.counted = {run: end for run, end in self.counted.items() if end >= self._far}
+        self.counted = {run: end for run, end in self.counted.items() if end >= self._horizon}

@@ -52,8 +52,8 @@ class RunningJobs:
         self._gone = {
             run: gone
             for run, gone in self._gone.items()
-            # Else accounting would have told of it: it is gone without having run.
-            if gone.left > cursor.complete_until and run not in cursor.counted
+            # Else a pass that went back far would have told of it: it is gone without having run.
+            if gone.left > cursor.searched_until and run not in cursor.counted
         }
         for run in list(self._gone)[:-MOST_GONE]:
             del self._gone[run]
