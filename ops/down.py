@@ -36,15 +36,20 @@ def _stop_on_aws(cluster: AwsCluster) -> None:
 
 
 def clean(stack: Stack) -> None:
-    """Remove everything of the stack: also homes, queue, accounting records and secrets."""
+    """Remove everything of the stack, once a person at a terminal has agreed to it."""
     cluster = stack.outputs().get("cluster")
-    on_aws = stack.platform == "aws"
     if cluster and sys.stdin.isatty():
         say(f"This removes cluster {cluster} with all homes, jobs and accounting records.")
-        if on_aws:
+        if stack.platform == "aws":
             say("With storage.protect, data and secrets stay in the account, and cost.")
         if input(f"Type {cluster} to go on: ").strip() != cluster:
             raise StackProblem("Nothing was removed.")
+    remove(stack)
+
+
+def remove(stack: Stack) -> None:
+    """Remove everything of the stack: also homes, queue, accounting records and secrets."""
+    cluster = stack.outputs().get("cluster")
     if stack.resources():
         # Data is protected from a plain `pulumi destroy`; who comes here means it.
         stack.pulumi("state", "unprotect", "--all", "--yes")
@@ -53,7 +58,7 @@ def clean(stack: Stack) -> None:
         (stack.state / f"first-job-{cluster}").unlink(missing_ok=True)
     # The file with the settings stays: it is the user's.
     stack.pulumi("stack", "rm", "--yes", "--preserve-config")
-    kept = "" if on_aws else " Images stay for the next `make up`."
+    kept = "" if stack.platform == "aws" else " Images stay for the next `make up`."
     say(f"Stack {stack.name} is removed.{kept}")
 
 

@@ -44,4 +44,5 @@ def _names(expr: str, variable: str) -> bool:
 
 def _one_of(names: Iterable[str]) -> str:
     """A regular expression, as it stands between the quotation marks of PromQL."""
+    # Nothing in a name of the settings would end the quotation.
     return "|".join(re.escape(name).replace("\\", "\\\\") for name in names)

@@ -13,6 +13,8 @@ from ops.report import numbers
 from ops.report.data import Answers, Series
 
 _COMPLETED = "completed"
+_OTHER = "other"
+"""Those without measurements of their own, together."""
 
 
 def facts(answers: Answers) -> str:
@@ -64,7 +66,8 @@ class _Found:
     def dearest(self) -> Iterator[str]:
         """Who spent most."""
         series = (*self._series(DEAREST), *self._series(CLASS_COST))
-        first = max(series, key=lambda one: one.newest, default=None)
+        people = (one for one in series if one.name != _OTHER)
+        first = max(people, key=lambda one: one.newest, default=None)
         if first and first.newest:
             yield f"{first.name} spent most ({self._text(first.newest, Unit.DOLLARS)})"
 

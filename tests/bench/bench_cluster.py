@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.down import clean
+from ops.down import remove
 from ops.stack import open_stack
 from ops.up import up
 from tests.cluster.own_stack import copy_program, remove_leftovers, running
@@ -39,4 +39,4 @@ def bench_cluster() -> Iterator[RunningCluster]:
             yield running(stack)
         finally:
             with contextlib.redirect_stdout(sys.stderr):
-                clean(stack)
+                remove(stack)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.aws.host import boot, disks
+from components.aws.host import boot, disks, network
 from config.render.gpu_exporter import GPU_FIELDS
+from config.render.prometheus import ALERTMANAGER_PORT
 from tests.unit.test_boot import CONTROLLER, MEASURED, NODE
 
 PROGRAMS = ("docker", "iptables", "mdadm", "mkfs.xfs", "mount", "nvidia-smi", "systemctl", "umount")
@@ -198,6 +199,10 @@ def test_the_role_and_what_is_backstage_are_roots_alone_before_anybody_is_there(
         f"iptables -I OUTPUT -p tcp {made_to} 127.0.0.1 --ctorigdstport 9193 {root}",
         f"iptables -I OUTPUT -p tcp -o lo --dport 9093 {root}",
     ]
+
+
+def test_the_guarded_port_is_alertmanagers() -> None:
+    assert str(ALERTMANAGER_PORT) == network.ALERTMANAGER_PORT
 
 
 def test_a_node_has_nothing_backstage_to_guard(machine: Machine, aws: None) -> None:
