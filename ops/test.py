@@ -3,9 +3,9 @@
     python -m ops.test [PYTEST ARGUMENTS]
 
 Without arguments two lanes run at the same time. Suites that run clusters spend most of their time
-waiting; lint and all other suites run beside them, at a lower priority, and what these have said is
-shown as a whole when they have ended. An interrupt (Ctrl-C, SIGTERM) ends both lanes, once their
-tests have removed what they made; a second Ctrl-C does not wait for that.
+waiting; lint and all other suites run beside them, at a lower priority, and what these say goes to
+a file, which is shown as a whole when they have ended. An interrupt (Ctrl-C, SIGTERM) ends both
+lanes, once their tests have removed what they made; a second Ctrl-C does not wait for that.
 
 With arguments: lint, then one pytest in the foreground, of the directories and files of tests that
 they name; where there are options alone, of all suites.
@@ -16,17 +16,16 @@ What a test needs and does not find (Docker, Pulumi) makes it fail: nothing is s
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from tempfile import TemporaryFile
+from pathlib import Path
 from typing import IO
 
 from ops import lint
-from ops.environment import CHECKOUT
+from ops.environment import CHECKOUT, STATE_NAME
 
 BESIDE = (
     "tests/unit",
@@ -48,6 +47,9 @@ CLUSTERS = ("tests/rehearsal", "tests/cluster", "tests/faults")
 
 SUITES = (*BESIDE, *CLUSTERS)
 """Each lane's in the order of what they take: a mistake shows as early as it can."""
+
+LOG = Path(STATE_NAME, "beside.log")
+"""What the lane beside says, in the checkout: for when nobody is left to show it."""
 
 SLOWEST = 15
 INTERRUPTED = 130
@@ -76,19 +78,21 @@ class Lane:
         for name, command in self.commands.items():
             self.results[name] = await _run(command, output)
 
-    async def run_beside(self) -> None:
-        """Run them, and show what they have said when all have ended, or were interrupted."""
+    async def run_beside(self, log: Path) -> None:
+        """Run them, and show `log`, which has what they said, when all have ended, or were
+        interrupted."""
         begun = time.monotonic()
-        with TemporaryFile() as output:
+        with log.open("wb") as output:
             try:
                 await self.run(output)
             finally:
-                # On a line of its own: the other lane may be in the middle of one.
-                print("\n[test] beside:", flush=True)
-                output.seek(0)
-                shutil.copyfileobj(output, sys.stdout.buffer)
-                seconds = time.monotonic() - begun
-                print(f"[test] beside: {verdicts(self.results)}, {seconds:.0f} s", flush=True)
+                # Nobody may read any more (a pipe, a terminal): no reason to end the other lane.
+                with contextlib.suppress(OSError):
+                    # On a line of its own: the other lane may be in the middle of one.
+                    print("\n[test] beside:", flush=True)
+                    sys.stdout.buffer.write(log.read_bytes())
+                    seconds = time.monotonic() - begun
+                    print(f"[test] beside: {verdicts(self.results)}, {seconds:.0f} s", flush=True)
 
 
 def pytest_command(arguments: Sequence[str]) -> list[str]:
@@ -116,44 +120,56 @@ def clusters() -> Lane:
 
 def main(arguments: Sequence[str]) -> int:
     """Run lint and tests; the exit code is that of the first of them that failed."""
-    return run_in_foreground(arguments) if arguments else run_both(beside(), clusters())
+    if arguments:
+        return run_in_foreground(arguments)
+    print(f"[test] beside: lint and {len(BESIDE)} suites, in {LOG}", flush=True)
+    return run_both(beside(), clusters(), CHECKOUT / LOG)
 
 
 def run_in_foreground(arguments: Sequence[str]) -> int:
     """Run lint, then pytest, which has the terminal: for a debugger, for Ctrl-C."""
     begun = time.monotonic()
     results = {"lint": lint.main()}
-    tests = subprocess.run(pytest_command(arguments), cwd=CHECKOUT, check=False)
+    with subprocess.Popen(pytest_command(arguments), cwd=CHECKOUT) as tests:
+        while tests.poll() is None:
+            # The terminal has told pytest too, which may have to tidy up, or be in a debugger.
+            with contextlib.suppress(KeyboardInterrupt):
+                tests.wait()
     return _conclude({**results, "tests": tests.returncode}, begun)
 
 
-def run_both(background: Lane, foreground: Lane) -> int:
+def run_both(background: Lane, foreground: Lane, log: Path) -> int:
     """Run two lanes at the same time; the exit code is that of the first command that failed.
 
-    None of their processes is left, also when this raises.
+    Interrupted, or when this raises, what still runs is ended: commands and their process groups.
+    `log`: the file for what the background says.
     """
     begun = time.monotonic()
     # Its own factory: else the current event loop of whoever calls this would be gone afterwards.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_run_both(background, foreground))
+        runner.run(_run_both(background, foreground, log))
     return _conclude({**background.results, **foreground.results}, begun)
 
 
-async def _run_both(background: Lane, foreground: Lane) -> None:
+async def _run_both(background: Lane, foreground: Lane, log: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        lanes = [group.create_task(lane) for lane in (background.run_beside(), foreground.run())]
+        runs = (background.run_beside(log), foreground.run())
+        lanes = [group.create_task(run) for run in runs]
 
-        def interrupt(*, again: bool) -> None:
+        def interrupt(number: int) -> None:
             for lane in lanes:
-                if again or not lane.cancelling():
+                # Whoever sends another, to us and to `make`, which passes it on, means one.
+                if number == signal.SIGINT or not lane.cancelling():
                     lane.cancel()
 
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, lambda: interrupt(again=True))
-        # Whoever sends these, to us and to `make`, which passes them on, means one interrupt.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's way to say: go on
-                loop.add_signal_handler(number, lambda: interrupt(again=False))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Ignored: the way of nohup, and of a script with a background job, to say "go on".
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, interrupt, number)
+            elif number == signal.SIGINT:
+                # Commands would inherit that it is ignored, but `_end` needs it.
+                loop.add_signal_handler(number, lambda: None)
 
 
 async def _run(command: Sequence[str], output: IO[bytes] | None) -> int:
