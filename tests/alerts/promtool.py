@@ -5,6 +5,7 @@ beyond its own group of rules is tried with that group alone.
 """
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ def run(directory: Path, command: str, names: Iterable[str]) -> str:
 def rule_files(settings: ClusterSettings) -> dict[str, str]:
     """The rules, a file for each group."""
     groups = yaml.safe_load(alert_rules(settings))["groups"]
-    return {_rules(group["name"]): json.dumps({"groups": [group]}) for group in groups}
+    return {rules_file(group["name"]): json.dumps({"groups": [group]}) for group in groups}
 
 
 def test_files(settings: ClusterSettings, faults: Mapping[str, Sequence[Fault]]) -> dict[str, str]:
@@ -70,12 +71,12 @@ def test_files(settings: ClusterSettings, faults: Mapping[str, Sequence[Fault]])
     return files
 
 
-def _rules(group: str) -> str:
+def rules_file(group: str) -> str:
     return f"rules_{group}.yml"
 
 
 def _file(groups: Iterable[str], evaluation: int, tests: Sequence[Mapping[str, Any]]) -> str:
-    rules = [_rules(group) for group in groups]
+    rules = [rules_file(group) for group in groups]
     interval = f"{evaluation}m"
     return json.dumps({"rule_files": rules, "evaluation_interval": interval, "tests": tests})
 
@@ -146,14 +147,18 @@ def _only(names: set[str], minute: int) -> dict[str, Any]:
 
 
 def _input(name: str, values: Sequence[float | None]) -> dict[str, str]:
-    return {"series": name, "values": " ".join(_notation(values))}
+    return {"series": name, "values": " ".join(notation(values))}
 
 
-def _notation(values: Sequence[float | None]) -> Iterator[str]:
+def notation(values: Sequence[float | None]) -> Iterator[str]:
     """Promtool's shorthand: `1x4` is five times 1. A series that ends is stale, as in real life."""
+    there = False
     for value, same in groupby(values):
         more = len(list(same)) - 1
         if value is None:
-            yield "stale" + (f" _x{more}" if more else "")
-        else:
+            yield ("stale" if there else "_") + (f" _x{more}" if more else "")
+        elif math.isfinite(value):
             yield f"{value:.12g}" + (f"x{more}" if more else "")
+        else:
+            yield from [f"{value}"] * (more + 1)  # `infx1` would be a word
+        there = value is not None

@@ -1,0 +1,88 @@
+"""Rules do with what a live cluster measured what its own Prometheus did with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.alerts import ALERTS, Needs
+from config.alerts.sources import ALWAYS
+from tests.alerts import promtool
+from tests.alerts.cluster import healthy
+from tests.alerts.faults import FAULTS
+from tests.alerts.recorded import Recording, promtool_tests, recorded_settings
+
+NOT_FIRED = {
+    # Of what no fault can be done here without harm to what else the machine does.
+    "MemoryNearlyFull": "a machine without memory",
+    "HostSwapping": "a machine without memory",
+    "InodesNearlyFull": "a disk with a hundred million files",
+    # Of what takes longer than a session.
+    "DiskFullIn24Hours": "a disk that has filled for hours",
+    "NodeDrainedLong": "a node that is out for days; seen to begin and to end",
+    "NodeKeepsFailing": "a node that fails for an hour",
+    "PoolClosedLong": "a pool that is closed for an hour",
+    "PoolAtLimit": "a pool that is full for an hour",
+    # Of what the deeds that are for it have not brought about yet.
+    "BudgetUnobserved": "an exporter that has forgotten what jobs cost; seen to begin and end",
+    "SlurmdbdQueueGrowing": "150 jobs that end while slurmdbd is away",
+    "TerminationsFailing": "a container that cannot be removed",
+    # Of what takes a large cluster.
+    "SchedulerSlow": "many thousand jobs",
+    "BackfillSlow": "many thousand jobs",
+    "SlurmdbdQueueFilling": "many thousand jobs",
+}
+"""Alerts that did not fire on a live cluster, with what it would take."""
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return Recording()
+
+
+def test_what_fired_on_a_live_cluster_fires_and_ends_with_what_it_measured(
+    tmp_path: Path, recording: Recording
+) -> None:
+    rules = promtool.rule_files(recorded_settings())
+    files = {**rules, "recorded.yml": promtool_tests(recording, rules)}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert promtool.run(tmp_path, "test", ["recorded.yml"]) == ""
+
+
+def test_each_alert_of_a_cluster_without_aws_and_gpus_fired_on_a_live_one_or_it_is_said_why(
+    recording: Recording,
+) -> None:
+    possible = {one.name for one in ALERTS if one.needs in (Needs.NOTHING, Needs.COST_LIMIT)}
+    fired = {name for name, seen in recording.alerts.items() if seen.fired is not None}
+    assert possible - fired == set(NOT_FIRED)
+
+
+def test_series_that_were_written_by_hand_have_the_labels_of_measured_ones(
+    recording: Recording,
+) -> None:
+    measured: dict[str, set[frozenset[str]]] = {}
+    for one in recording.series():
+        metric, labels = _parted(one["series"])
+        measured.setdefault(metric, set()).add(labels)
+    written = {
+        *healthy(),
+        *(name for some in FAULTS.values() for one in some for name in one.shows),
+    }
+    needed = {one for some in ALWAYS.values() for one in some}
+    assert needed <= set(measured)
+    strange = sorted(
+        name
+        for name, (metric, labels) in ((name, _parted(name)) for name in written)
+        if metric in measured
+        and labels not in measured[metric]
+        # Of machines of their own, which only nodes on AWS are.
+        and not re.search('job="(node|gpu)"', name)
+    )
+    assert strange == []
+
+
+def _parted(series: str) -> tuple[str, frozenset[str]]:
+    """Its metric, and the names of its labels."""
+    metric, _, rest = series.partition("{")
+    return metric, frozenset(re.findall(r'(\w+)="', rest))

@@ -1,0 +1,213 @@
+"""The cluster on which alerts are fired, and what happens to it there."""
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from ops.down import remove
+from ops.stack import PROJECT, Stack, open_stack
+from ops.up import up
+from tests.cluster.own_stack import copy_program, remove_labelled, remove_leftovers, running
+from tests.cluster.running_cluster import RunningCluster, await_value, docker
+
+NAME = "alerts"
+SETTINGS = Path(__file__).with_name(f"Pulumi.{NAME}.yaml")
+SLURM_CONF = "/etc/cluster/slurm.conf"
+RECEIVER, FILLER = "hpc-alerts-receiver", "hpc-alerts-filler"
+VISITOR = "hpc-stack.visitor=alerts"
+"""Label of containers that are not the cluster's."""
+RECEIVER_URL = f"http://{RECEIVER}:8080/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """The cluster with its Prometheus' URL."""
+
+    cluster: RunningCluster
+    prometheus: str
+    own_slurm_conf: str
+    _changes: list[Callable[[str], str]] = field(default_factory=list)
+
+    def stop(self, *services: str) -> None:
+        docker("stop", "--time", "5", *map(self.cluster.container, services))
+
+    def start(self, *services: str) -> None:
+        docker("start", *map(self.cluster.container, services))
+
+    def inside(self, service: str, script: str) -> str:
+        """Run a shell script as root in a service's container."""
+        container = self.cluster.container(service)
+        return docker("exec", "--user", "root", container, "sh", "-c", script)
+
+    def write(self, service: str, path: str, text: str) -> None:
+        """Replace a file of a service's container; root there may not, the engine may."""
+        directory, _, name = path.rpartition("/")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text.encode()), 0o644
+            tar.addfile(member, io.BytesIO(text.encode()))
+        subprocess.run(
+            ("docker", "cp", "-", f"{self.cluster.container(service)}:{directory}"),
+            input=archive.getvalue(),
+            check=True,
+        )
+
+    @contextmanager
+    def edited(self, service: str, path: str, change: Callable[[str], str]) -> Iterator[None]:
+        """A service that has read another configuration; its own is put back."""
+        before = self.inside(service, f"cat {path}") + "\n"
+        container = self.cluster.container(service)
+        try:
+            self.write(service, path, change(before))
+            docker("kill", "--signal", "HUP", container)
+            yield
+        finally:
+            self.write(service, path, before)
+            docker("kill", "--signal", "HUP", container)
+
+    @contextmanager
+    def slurm_conf(self, change: Callable[[str], str]) -> Iterator[None]:
+        """Slurm with a changed slurm.conf; other changes may come and go meanwhile."""
+        try:
+            self._configure(self._changes.append, change)
+            yield
+        finally:
+            self._configure(self._changes.remove, change)
+
+    def _configure(
+        self, do: Callable[[Callable[[str], str]], None], change: Callable[[str], str]
+    ) -> None:
+        with _ONE_AT_A_TIME:
+            do(change)
+            text = self.own_slurm_conf
+            for one in self._changes:
+                text = one(text)
+            self.write("configurator", SLURM_CONF, text)
+            docker("exec", self.cluster.container("configurator"), "scontrol", "reconfigure")
+            await_value("slurmctld to have the configuration", self._slurmctld_answers, 60)
+
+    def _slurmctld_answers(self) -> bool:
+        return self.cluster.attempt("carol", "scontrol ping").returncode == 0
+
+    def apply(self, change: Callable[[str], str]) -> None:
+        """Bring the cluster up with changed settings."""
+        file = self.cluster.stack.checkout / SETTINGS.name
+        file.write_text(change(file.read_text()))
+        with _ONE_AT_A_TIME:
+            up(self.cluster.stack)
+
+    def manager(self, *command: str) -> str:
+        """Run a command of the node manager."""
+        container = self.cluster.container("node-manager")
+        return docker("exec", container, "python3", "-m", "node_manager", *command)
+
+    def submit(self, pool: str, script: str = "true", user: str = "ada", *options: str) -> str:
+        """Submit a job to a pool; its id."""
+        return self.cluster.submit(user, script, f"--partition={pool}", *options)
+
+    @contextmanager
+    def frozen_starts(self, pool: str, seconds: float = 3600) -> Iterator[None]:
+        """Each new node of the pool hangs as soon as it is there, for some seconds."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._freeze, args=(pool, seconds, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _freeze(self, pool: str, seconds: float, over: threading.Event) -> None:
+        frozen: dict[str, float] = {}
+        try:
+            while not over.wait(0.2):
+                for container in self._running(pool):
+                    if container not in frozen:
+                        frozen[container] = time.monotonic()
+                        self._try("pause", container)
+                for container, since in frozen.items():
+                    if since <= time.monotonic() - seconds:
+                        self._try("unpause", container)
+                        frozen[container] = float("inf")
+        finally:
+            for container in frozen:
+                self._try("unpause", container)
+
+    def _running(self, pool: str) -> list[str]:
+        return docker(
+            *("ps", "--no-trunc", "--quiet", "--filter", "status=running"),
+            *("--filter", f"label=hpc-stack.cluster={self.cluster.name}"),
+            *("--filter", f"label=hpc-stack.pool={pool}"),
+        ).split()
+
+    def _try(self, *command: str) -> None:
+        # The node manager may have ended it meanwhile.
+        subprocess.run(("docker", *command), capture_output=True, check=False)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""What changes Slurm's configuration."""
+
+
+@contextmanager
+def scene() -> Iterator[Scene]:
+    """A cluster of its own, up and calm; removed at the end, also after a failure."""
+    with tempfile.TemporaryDirectory(prefix="hpc-alerts-") as directory:
+        checkout = Path(directory)
+        copy_program(checkout)
+        shutil.copy(SETTINGS, checkout)
+        remove_labelled(VISITOR)
+        remove_leftovers(NAME)
+        stack = open_stack(NAME, checkout)
+        try:
+            keep_webhook(stack)
+            up(stack)
+            found = running(stack)
+            yield Scene(
+                cluster=found,
+                prometheus=str(stack.outputs()["prometheus"]),
+                own_slurm_conf=docker("exec", found.container("configurator"), "cat", SLURM_CONF)
+                + "\n",
+            )
+        finally:
+            remove_labelled(VISITOR)
+            remove(stack)
+
+
+def keep_webhook(stack: Stack) -> None:
+    """Where alerts go: nobody is there at first."""
+    stack.pulumi("config", "set", "--secret", f"{PROJECT}:alert_webhook_url", stdin=RECEIVER_URL)
+
+
+def setting(key: str, value: str) -> Callable[[str], str]:
+    """A change of the settings' text: of the one line with that key."""
+
+    def change(text: str) -> str:
+        changed, found = re.subn(rf"\b{key}: [0-9.]+", f"{key}: {value}", text)
+        assert found == 1, f"{found} times {key}"
+        return changed
+
+    return change
+
+
+def with_document(change: Callable[[dict[str, object]], None]) -> Callable[[str], str]:
+    """A change of a YAML text by its document."""
+
+    def changed(text: str) -> str:
+        document = yaml.safe_load(text)
+        change(document)
+        return yaml.safe_dump(document, sort_keys=False)
+
+    return changed
