@@ -78,14 +78,14 @@ def test_a_job_on_several_nodes_knows_them_by_name(cluster: BootedCluster) -> No
 
 def test_everything_is_measured_machines_in_other_networks_too(cluster: BootedCluster) -> None:
     ask = "http://127.0.0.1:9090/api/v1/query?query=up"
-    words = ("docker", "exec", "hpc-dev-prometheus-1", "wget", "-q", "-O", "-", ask)
 
     def silent() -> set[str]:
-        found = json.loads(cluster.controller.run(*words))["data"]["result"]
+        answer = cluster.service("prometheus", "wget", "-q", "-O", "-", ask)
+        found = json.loads(answer)["data"]["result"]
         up = {one["metric"]["job"] for one in found if one["value"][1] == "1"}
         up |= {one["metric"].get("node", "") for one in found if one["value"][1] == "1"}
         services = {"host", "node-manager", "job-exporter", "mysql", "slurm-jobs", "alertmanager"}
-        return services | {"cpu-1"} - up
+        return (services | {"cpu-1"}) - up
 
     await_value("all of them to be measured", lambda: not silent(), 90)
 
