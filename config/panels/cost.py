@@ -1,7 +1,7 @@
 """Cost and budget: what is spent, by whom, on what, and what of it is waste."""
 
 from config.panels.absence import answers, or_nothing, or_zero, rows_or_not_known
-from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, WHO
+from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, NOT_ADDED_UP, WHO
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
 from config.panels.steps import BUDGET, MOSTLY_WASTE, WARN_FROM_ONE
 
@@ -112,7 +112,7 @@ _SO_FAR = (
         kind=Kind.BARS,
         queries=(Query(expr=period_cost(ACCOUNTS), legend="{{account}}"),),
         unit=Unit.DOLLARS,
-        empty=NO_EXPORTER,
+        empty=NOT_ADDED_UP,
         empty_is_fine=False,
         width=8,
     ),

@@ -8,6 +8,7 @@ ACCOUNT = 'account=~"$account"'
 WHO = f'{ACCOUNT}, user=~"$user"'
 NO_JOB = "no job has ended in this time"
 NO_EXPORTER = "the job exporter does not answer"
+NOT_ADDED_UP = "not known: the job exporter does not answer, or has not added it up yet"
 _RUNS = f"hpc_stack_job_run_seconds_bucket{{{ACCOUNT}}}"
 
 

@@ -2,7 +2,16 @@
 
 from config.panels.absence import answers, or_nothing
 from config.panels.cost import ACCOUNTS, budget_share, period_cost
-from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, WHO, efficiency, finished, seconds
+from config.panels.jobs import (
+    ACCOUNT,
+    NO_EXPORTER,
+    NO_JOB,
+    NOT_ADDED_UP,
+    WHO,
+    efficiency,
+    finished,
+    seconds,
+)
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
 from config.panels.steps import BUDGET, EFFICIENT
 
@@ -157,7 +166,7 @@ _AS_A_WHOLE = (
         kind=Kind.NUMBER,
         queries=(Query(expr=period_cost(ACCOUNTS), legend="{{account}}"),),
         unit=Unit.DOLLARS,
-        empty=NO_EXPORTER,
+        empty=NOT_ADDED_UP,
         empty_is_fine=False,
         width=8,
     ),
