@@ -18,6 +18,11 @@ def finished(who: str, states: str = "", span: str = "$__range") -> str:
     return f"increase(hpc_stack_user_jobs_finished_total{{{chosen}}}[{span}])"
 
 
+def by_state(counts: str) -> Query:
+    """Numbers of finished jobs by state, or that there are none."""
+    return or_nothing(counts, answers("job-exporter"), "state", "no job has ended", "{{state}}")
+
+
 def seconds(metric: str, kind: str, by: str, span: str = "$__range") -> str:
     """Increase of one of the counters of what jobs asked for and used, by labels."""
     return f'sum by ({by}) (increase({metric}{{{WHO}, kind="{kind}"}}[{span}]))'
@@ -120,15 +125,7 @@ _ENDED = (
         title="Finished jobs by state",
         about="How jobs ended, over time. Many node_fail at once point to lost spot nodes.",
         kind=Kind.AREAS,
-        queries=(
-            or_nothing(
-                f"round(sum by (state) ({finished(WHO, span='$__rate_interval')}))",
-                answers("job-exporter"),
-                "state",
-                "no job has ended",
-                "{{state}}",
-            ),
-        ),
+        queries=(by_state(f"round(sum by (state) ({finished(WHO, span='$__rate_interval')}))"),),
         empty=NO_EXPORTER,
         empty_is_fine=False,
     ),

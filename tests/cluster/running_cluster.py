@@ -1,10 +1,12 @@
 """A running cluster as its users see it: commands on the login node, jobs, records, containers."""
 
+import io
 import json
 import shlex
 import subprocess
+import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -117,6 +119,22 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(("docker", *arguments), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
+
+
+def put_files(container: str, directory: str, files: Mapping[str, str]) -> None:
+    """Write files, by their path in a directory, into a container: not as anybody in it."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text.encode()), 0o644
+            tar.addfile(member, io.BytesIO(text.encode()))
+    subprocess.run(
+        ("docker", "cp", "-", f"{container}:{directory}"),
+        input=archive.getvalue(),
+        check=True,
+        capture_output=True,
+    )
 
 
 def await_value(

@@ -1,10 +1,8 @@
 """The cluster on which alerts are fired, and what happens to it there."""
 
-import io
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -19,7 +17,7 @@ from ops.down import remove
 from ops.stack import PROJECT, Stack, open_stack
 from ops.up import up
 from tests.cluster.own_stack import copy_program, remove_labelled, remove_leftovers, running
-from tests.cluster.running_cluster import RunningCluster, await_value, docker
+from tests.cluster.running_cluster import RunningCluster, await_value, docker, put_files
 
 NAME = "alerts"
 SETTINGS = Path(__file__).with_name(f"Pulumi.{NAME}.yaml")
@@ -53,16 +51,7 @@ class Scene:
     def write(self, service: str, path: str, text: str) -> None:
         """Replace a file of a service's container; root there may not, the engine may."""
         directory, _, name = path.rpartition("/")
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(text.encode()), 0o644
-            tar.addfile(member, io.BytesIO(text.encode()))
-        subprocess.run(
-            ("docker", "cp", "-", f"{self.cluster.container(service)}:{directory}"),
-            input=archive.getvalue(),
-            check=True,
-        )
+        put_files(self.cluster.container(service), directory, {name: text})
 
     @contextmanager
     def edited(self, service: str, path: str, change: Callable[[str], str]) -> Iterator[None]:

@@ -1,16 +1,14 @@
 """One machine: a privileged container with systemd, at its instance's address."""
 
-import io
 import json
 import subprocess
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
-from tests.cluster.running_cluster import docker
+from tests.cluster.running_cluster import docker, put_files
 from tests.rehearsal.machines.store import SHARED, TRUSTED, VOLUME
 
 STOP_SECONDS = 90
@@ -93,19 +91,21 @@ class Machine:
             "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec",  # noqa: S108
             "--volume", f"{VOLUME}:{SHARED}", image,
         )  # fmt: skip
-        self._put(
+        put_files(
+            self.container,
+            "/",
             {
                 "etc/rehearsal/machine.json": json.dumps(told.told()),
                 # As in the machine image of Amazon, whose engine has no proxy for published ports.
                 "etc/docker/daemon.json": json.dumps({"data-root": store, "userland-proxy": False}),
                 TRUSTED.lstrip("/"): trusted,
-            }
+            },
         )
         docker("start", self.container)
 
     def tell(self, told: Instance) -> None:
         """Exchange what it knows, such as its volumes."""
-        self._put({"etc/rehearsal/machine.json": json.dumps(told.told())})
+        put_files(self.container, "/", {"etc/rehearsal/machine.json": json.dumps(told.told())})
 
     def restart(self) -> None:
         """As by `aws ec2 reboot-instances`."""
@@ -142,17 +142,3 @@ class Machine:
         """The end of what its user data said: the console, on EC2."""
         done = self.try_run("tail", "--lines", "40", "/var/log/cloud-init-output.log")
         return done.stdout + done.stderr
-
-    def _put(self, files: Mapping[str, str]) -> None:
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for name, text in files.items():
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(text.encode()), 0o644
-                tar.addfile(member, io.BytesIO(text.encode()))
-        subprocess.run(
-            ("docker", "cp", "-", f"{self.container}:/"),
-            input=archive.getvalue(),
-            check=True,
-            capture_output=True,
-        )
