@@ -40,9 +40,10 @@ _CLOSED_LATELY = "max by (pool) (max_over_time(hpc_stack_pool_closed[20m])) == 1
 _CLOSED_FOR_LONG = "max by (pool, capacity) (avg_over_time(hpc_stack_pool_closed[30m])) > 0.8"
 """Not 1: a pool without capacity is opened for a moment whenever it is tried again."""
 _WAITING = (
-    "sum by (partition) "
-    '(hpc_stack_jobs_pending{reason!~"JobHeld.*|Dependency|BeginTime|Assoc.*|QOS.*"})'
+    "sum by (partition) (max_over_time("
+    'hpc_stack_jobs_pending{reason!~"JobHeld.*|Dependency|BeginTime|Assoc.*|QOS.*"}[10m]))'
 )
+"""Lately: an exporter that is started again begins no hour anew."""
 _POOL_OF_NODE = '"pool", "$1", "node", "(.+)-[0-9]+"'
 
 _SLURM_UNSEEN = ("SlurmctldDown", "NodeManagerDown", "NodeManagerStuck")

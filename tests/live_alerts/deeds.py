@@ -131,6 +131,22 @@ def nodes_that_were_taken_out(scene: Scene) -> Iterator[None]:
     scene.cluster.run("carol", f"scancel {running}")
 
 
+@deed(begin=("NodeKeepsFailing",), about={"node": "flaky-"})
+def a_node_that_fails_whenever_it_is_tried(scene: Scene) -> Iterator[None]:
+    with scene.frozen_starts("flaky"):
+        job = scene.submit("flaky")
+        yield
+    scene.cluster.run("carol", "scontrol update nodename=flaky-1 state=resume")
+    scene.cluster.finish(job, seconds=PATIENCE)
+
+
+@deed(begin=("PoolAtLimit",), about={"pool": "wide"})
+def a_pool_for_which_no_memory_is_left(scene: Scene) -> Iterator[None]:
+    job = scene.submit("wide")
+    yield
+    scene.cluster.run("ada", f"scancel {job}")
+
+
 @deed("PoolBraked", about={"pool": "braked"})
 def a_pool_that_was_stopped(scene: Scene) -> Iterator[None]:
     scene.inside("node-manager", "echo 'tests want it' > /run/fleet/brake/braked")
@@ -329,6 +345,8 @@ ACTS = (
         nodes_that_take_long_to_start,
         a_container_that_cannot_be_removed,
         nodes_that_were_taken_out,
+        a_node_that_fails_whenever_it_is_tried,
+        a_pool_for_which_no_memory_is_left,
         a_pool_that_was_stopped,
         metrics_that_slurmctld_does_not_show,
         a_scheduler_that_stands_still,

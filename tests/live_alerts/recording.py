@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from urllib.parse import urlencode
 
+from ops.environment import CHECKOUT
 from tests.alerts.promtool import notation
-from tests.alerts.recorded import FILE, STEP
+from tests.alerts.recorded import STEP
 from tests.cluster.selectors import parse, selectors
 from tests.cluster.watching import ask, rules
 from tests.live_alerts.watch import Seen
+
+DRAFT = CHECKOUT / ".state" / "recorded.json"
+"""What was measured last, also in a session in which something went wrong."""
 
 
 def record(prometheus: str, alerts: Mapping[str, Seen], begun: float, ended: float) -> None:
@@ -38,9 +42,7 @@ def record(prometheus: str, alerts: Mapping[str, Seen], begun: float, ended: flo
         },
         "series": dict(sorted(series.items())),
     }
-    draft = FILE.with_suffix(".new")
-    draft.write_text(json.dumps(document, indent=0))
-    draft.replace(FILE)
+    DRAFT.write_text(json.dumps(document, indent=0))
 
 
 def _series(prometheus: str, selector: str, times: range) -> Iterator[tuple[str, str]]:
