@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,37 +109,32 @@ class Scene:
     @contextmanager
     def frozen_starts(self, pool: str, seconds: float = 3600) -> Iterator[None]:
         """Each new node of the pool hangs as soon as it is there, for some seconds."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._freeze, args=(pool, seconds, over))
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-    def _freeze(self, pool: str, seconds: float, over: threading.Event) -> None:
-        frozen: dict[str, float] = {}
-        try:
-            while not over.wait(0.2):
-                for container in self._running(pool):
-                    if container not in frozen:
-                        frozen[container] = time.monotonic()
-                        self._try("pause", container)
-                for container, since in frozen.items():
-                    if since <= time.monotonic() - seconds:
-                        self._try("unpause", container)
-                        frozen[container] = float("inf")
-        finally:
-            for container in frozen:
-                self._try("unpause", container)
-
-    def _running(self, pool: str) -> list[str]:
-        return docker(
-            *("ps", "--no-trunc", "--quiet", "--filter", "status=running"),
+        timers: dict[str, threading.Timer] = {}
+        command = (
+            *("docker", "events", "--since", f"{time.time():.0f}", "--format", "{{.ID}}"),
+            *("--filter", "type=container", "--filter", "event=start"),
             *("--filter", f"label=hpc-stack.cluster={self.cluster.name}"),
             *("--filter", f"label=hpc-stack.pool={pool}"),
-        ).split()
+        )
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+            thread = threading.Thread(target=self._freeze, args=(events.stdout, seconds, timers))
+            thread.start()
+            try:
+                yield
+            finally:
+                events.terminate()
+                thread.join()
+                for container, timer in timers.items():
+                    timer.cancel()
+                    self._try("unpause", container)
+
+    def _freeze(
+        self, started: Iterable[str], seconds: float, timers: dict[str, threading.Timer]
+    ) -> None:
+        for container in map(str.strip, started):
+            self._try("pause", container)
+            timers[container] = threading.Timer(seconds, self._try, ("unpause", container))
+            timers[container].start()
 
     def _try(self, *command: str) -> None:
         # The node manager may have ended it meanwhile.

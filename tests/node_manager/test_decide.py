@@ -1,5 +1,7 @@
 """Decision tables: a node, its machine, what is remembered, and what is done."""
 
+from dataclasses import replace
+
 import pytest
 from node_manager.actions import (
     Action,
@@ -40,10 +42,12 @@ def run(
     node: SlurmNode,
     *instances: Instance,
     failure: Failure | None = None,
+    memory: Memory = Memory(),  # noqa: B008 (it never changes)
     min_nodes: int = 0,
 ) -> list[Action]:
     """The decisions about cpu-1, without its marks."""
-    memory = Memory({"cpu-1": failure} if failure else {})
+    if failure:
+        memory = replace(memory, failures={"cpu-1": failure})
     view = View(nodes={node.name: node}, instances=instances)
     actions = decide(make_fleet(min_nodes=min_nodes), view, memory, NOW)
     return [action for action in actions if not isinstance(action, SetMark)]
@@ -210,6 +214,18 @@ def test_a_machine_of_an_unknown_node_is_an_orphan() -> None:
     (action,) = run(make_node("cpu-1", "IDLE+POWERED_DOWN"), stranger)
     assert isinstance(action, Terminate)
     assert action.instance == stranger
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0, 0), (29, 0), (31, 1), (-5, 1)])
+def test_a_machine_that_could_not_be_ended_is_asked_again_after_a_while(
+    seconds: float, asked: int
+) -> None:
+    machine = make_instance("cpu-1")
+    refused = Memory().terminations_done({machine.provider_id: True}, NOW - seconds)
+    off = make_node("cpu-1", "IDLE+POWERED_DOWN")
+    assert len(run(off, machine, memory=refused)) == asked
+    ended = refused.terminations_done({machine.provider_id: False}, NOW)
+    assert not ended.not_ended
 
 
 def test_a_node_that_only_slurm_knows_is_none_of_ours() -> None:

@@ -299,6 +299,35 @@ def test_a_container_that_was_never_started_counts_as_exited(
 
 
 @pytest.mark.parametrize(
+    ("status", "state"),
+    [("dead", InstanceState.EXITED), ("removing", InstanceState.STOPPING), ("", None)],
+    ids=["its removal failed", "it is being removed", "it is gone"],
+)
+def test_one_that_is_listed_as_being_removed_is_looked_at(
+    provider: DockerProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    state: InstanceState | None,
+) -> None:
+    # What the engine said of a container with a file that could not be removed (Docker 26.1).
+    launched(provider, "cpu-1")
+    listed = docker.APIClient.containers
+
+    def containers(client: docker.APIClient, **which: Any) -> list[dict[str, Any]]:
+        word = {"State": "removing", "Status": "Removal In Progress"}
+        return [{**one, **word} for one in listed(client, **which)]
+
+    def inspect(*_: object) -> dict[str, Any]:
+        if not status:
+            raise NotFound("No such container")
+        return {"State": {"Status": status}}
+
+    monkeypatch.setattr(docker.APIClient, "containers", containers)
+    monkeypatch.setattr(docker.APIClient, "inspect_container", inspect)
+    assert [found.state for found in provider.list_instances()] == ([state] if state else [])
+
+
+@pytest.mark.parametrize(
     "labels",
     [
         {},

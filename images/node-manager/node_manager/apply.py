@@ -235,7 +235,10 @@ class _Work:
         begun = time.monotonic()
         why = {action.instance.provider_id: action.why for action in terminations}
         machines = [action.instance for action in terminations]
-        for result in self._hands.provider.terminate(machines):
+        results = self._hands.provider.terminate(machines)
+        tried = {result.instance.provider_id: bool(result.error) for result in results}
+        self.memory = self.memory.terminations_done(tried, self._hands.clock())
+        for result in results:
             machine = result.instance
             self._hands.metrics.terminated(machine.pool, failed=bool(result.error))
             self._journal.write(

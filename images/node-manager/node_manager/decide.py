@@ -36,7 +36,12 @@ def decide(fleet: Fleet, view: View, memory: Memory, now: float) -> list[Action]
     brakes = list(_new_brakes(fleet, view, memory))
     braked = {**view.brakes, **{brake.pool: brake.reason for brake in brakes}}
     closed = closures(fleet, view, memory, braked, now)
-    actions: list[Action] = [*brakes, *_unwanted_machines(view, machines)]
+    unwanted = (
+        action
+        for action in _unwanted_machines(view, machines)
+        if memory.may_end(action.instance.provider_id, now)
+    )
+    actions: list[Action] = [*brakes, *unwanted]
     for name, node in view.nodes.items():
         if name in pools:
             case = NodeCase(node, pools[name], machines, memory, closed, fleet, now)

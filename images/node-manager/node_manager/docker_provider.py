@@ -53,8 +53,9 @@ _STATES = {
     "paused": InstanceState.RUNNING,
     "removing": InstanceState.STOPPING,
     "exited": InstanceState.EXITED,
-    "dead": InstanceState.EXITED,
+    "dead": InstanceState.EXITED,  # its removal failed
 }
+_UNUSUAL = {"created": "never been started", "dead": "ended, and cannot be removed"}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -93,7 +94,8 @@ class DockerProvider:
         return BATCH
 
     def list_instances(self) -> Sequence[Instance]:
-        """One request. The cluster's service containers lack the node label and are not listed."""
+        """One request, but for what is being removed. The cluster's service containers lack the
+        node label and are not listed."""
         labels = [f"{LABEL_CLUSTER}={self._cluster}", LABEL_NODE]
         try:
             found = self._ask(
@@ -101,7 +103,23 @@ class DockerProvider:
             )
         except (DockerException, RequestException) as error:
             raise ProviderUnavailable(_one_line(error)) from error
-        return [_instance(container, self._pools) for container in found]
+        words = ((container, self._state(container)) for container in found)
+        return [_instance(container, word, self._pools) for container, word in words if word]
+
+    def _state(self, container: Mapping[str, Any]) -> str:
+        """The engine's word for its state; empty: it is gone.
+
+        One whose removal failed stays listed as being removed for ever. Looked at, it is dead.
+        """
+        word = str(container["State"])
+        if word == "removing":
+            try:
+                word = str(self._client.inspect_container(container["Id"])["State"]["Status"])
+            except NotFound:
+                return ""
+            except (DockerException, RequestException):
+                return word
+        return word
 
     def expect_changes(self) -> None:
         """Each look is a fresh one anyway."""
@@ -321,19 +339,18 @@ def _devices(files: Sequence[str], gpu_ids: Mapping[str, str]) -> dict[str, Any]
     return {"devices": plain, "device_requests": [request] if ids else []}
 
 
-def _instance(container: Mapping[str, Any], pools: Mapping[str, Pool]) -> Instance:
+def _instance(container: Mapping[str, Any], word: str, pools: Mapping[str, Pool]) -> Instance:
     labels = container["Labels"]
     capacity = Capacity(labels.get(LABEL_CAPACITY, Capacity.ON_DEMAND))
     pool = pools.get(labels.get(LABEL_POOL, ""))
     status = str(container.get("Status", ""))
-    detail = "never been started" if container["State"] == "created" else _without_age(status)
     return Instance(
         node=labels[LABEL_NODE],
         provider_id=container["Id"],
         pool=labels.get(LABEL_POOL, ""),
-        state=_STATES.get(container["State"], InstanceState.STARTING),
+        state=_STATES.get(word, InstanceState.STARTING),
         created_at=float(container["Created"]),
-        detail=detail,
+        detail=_UNUSUAL.get(word) or _without_age(status),
         capacity=capacity,
         price_per_hour=pool.prices[capacity] if pool else 0.0,
         address=labels[LABEL_NODE],  # the engine's own name service knows it

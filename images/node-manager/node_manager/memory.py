@@ -24,6 +24,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 _Map = MappingProxyType
 
+END_AGAIN_SECONDS = 30.0
+"""Until a machine that could not be ended is tried again."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -36,6 +39,8 @@ class Memory:
     """Machines of a pool in a row that came and never registered."""
     launched: Mapping[str, str] = field(default_factory=lambda: _Map({}))
     """Nodes that have not registered since their launch, and what was launched for them."""
+    not_ended: Mapping[str, float] = field(default_factory=lambda: _Map({}))
+    """Machines, by the provider's id, that could not be ended, and when that was tried."""
 
     def failed(
         self,
@@ -86,6 +91,17 @@ class Memory:
     def starts_forgotten(self, pool: str) -> "Memory":
         """A node of the pool has registered, or the pool's brake is on and is counted from anew."""
         return replace(self, failed_starts=_without(self.failed_starts, {pool}))
+
+    def terminations_done(self, tried: Mapping[str, bool], now: float) -> "Memory":
+        """Machines, by the provider's id, were to be ended: whether that failed."""
+        others = _without(self.not_ended, set(tried))
+        failed = {machine: now for machine, failed in tried.items() if failed}
+        return replace(self, not_ended=_Map({**others, **failed}))
+
+    def may_end(self, machine: str, now: float) -> bool:
+        """Whether it is time to end a machine; one that refuses is not asked all the time."""
+        at = self.not_ended.get(machine)
+        return at is None or not 0 <= now - at < END_AGAIN_SECONDS
 
     def recall(self, nodes: Iterable[SlurmNode]) -> "Memory":
         """Learn from Slurm's reasons what an earlier manager knew."""
