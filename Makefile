@@ -77,7 +77,7 @@ lint: ## style and types alone
 	@$(PYTHON) -m ops.prepare --dev
 	@$(VENV)/python -m ops.lint
 
-test-alerts: ## faults done to a live cluster, and their alerts (an hour, as root)
+test-alerts: ## faults done to a live cluster, and their alerts (90 minutes, as root)
 	@$(PYTHON) -m ops.prepare --dev
 	@$(VENV)/python -m tests.live_alerts
 

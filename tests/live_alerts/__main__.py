@@ -1,7 +1,7 @@
 """`make test-alerts`: what is in deeds.py is done to a live cluster, and its alerts fire and end.
 
-About an hour. It takes the disk nearly full for some minutes, and must be root. What was measured
-meanwhile becomes tests/alerts/recorded.json, with which tests/alerts tries the rules from then on;
+It takes an hour and a half, and the disk nearly full for some minutes, and must be root. What was
+measured meanwhile becomes tests/alerts/recorded.json, with which tests/alerts tries the rules from then on;
 that of a session in which something went wrong does not.
 """
 
@@ -13,7 +13,7 @@ import time
 
 from tests.alerts.recorded import FILE
 from tests.cluster.watching import settled
-from tests.live_alerts.deeds import ACTS
+from tests.live_alerts.deeds import ACTS, THROUGHOUT
 from tests.live_alerts.recording import DRAFT, record
 from tests.live_alerts.scene import scene
 from tests.live_alerts.session import perform
@@ -32,7 +32,7 @@ def main() -> int:
     with scene() as found:
         settled(found.prometheus, 180)
         time.sleep(CALM_SECONDS)  # of a cluster in which all is well
-        session = perform(found, ACTS)
+        session = perform(found, ACTS, THROUGHOUT)
         record(found.prometheus, session.alerts, begun, time.time())
     for name, why in session.failures.items():
         print(f"[alerts] FAILED {name}: {why}")

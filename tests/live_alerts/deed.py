@@ -27,6 +27,8 @@ class Deed:
     """Alerts of other deeds that must have fired before this one is done."""
     until: tuple[str, ...] = ()
     """Alerts of other deeds that must have fired before this one is mended."""
+    within: float = 45 * 60.0
+    """Seconds: the longest from its beginning until those alerts fire."""
     last: bool = False
     """Whether all others of its act that wait for nobody must have begun."""
 

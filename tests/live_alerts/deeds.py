@@ -1,4 +1,4 @@
-"""What is done to the cluster, act by act. Those of one act happen at the same time."""
+"""What is done to the cluster: act by act, those of one act at the same time; or throughout."""
 
 import json
 import subprocess
@@ -14,6 +14,31 @@ LEDGER = "/var/lib/hpc-stack/ledger"
 BLOCK = "01HZZZZZZZZZZZZZZZZZZZZZZZ"
 PATIENCE = 2400.0
 """Seconds until the scheduler works again."""
+
+
+@deed(
+    "NodeKeepsFailing",
+    stay=frozenset({"NodeKeepsFailing"}),
+    about={"node": "flaky-"},
+    within=100 * 60,
+)
+def a_node_that_dies_whenever_it_is_tried(scene: Scene) -> Iterator[None]:
+    with scene.killed_starts("flaky"):
+        # Many: one whose nodes die too often is held.
+        job = scene.submit("flaky", "true", "ada", "--array=1-50")
+        yield
+    scene.cluster.run("ada", f"scancel {job}")
+    # It may be on its way, which is as good.
+    scene.cluster.attempt("carol", "scontrol update nodename=flaky-1 state=resume")
+    scene.cluster.finish(scene.submit("flaky"), seconds=PATIENCE)
+
+
+@deed("PoolAtLimit", about={"pool": "wide"}, within=100 * 60)
+def a_pool_for_which_no_memory_is_left(scene: Scene) -> Iterator[None]:
+    scene.cluster.finish(scene.submit("cpu"))
+    job = scene.submit("wide")
+    yield
+    scene.cluster.run("ada", f"scancel {job}")
 
 
 @deed("JobsUnpriced", stay=frozenset({"JobsUnpriced"}))
@@ -129,22 +154,6 @@ def nodes_that_were_taken_out(scene: Scene) -> Iterator[None]:
     yield
     scene.cluster.run("carol", "scontrol update nodename=kept-[1-2] state=resume")
     scene.cluster.run("carol", f"scancel {running}")
-
-
-@deed(begin=("NodeKeepsFailing",), about={"node": "flaky-"})
-def a_node_that_fails_whenever_it_is_tried(scene: Scene) -> Iterator[None]:
-    with scene.frozen_starts("flaky"):
-        job = scene.submit("flaky")
-        yield
-    scene.cluster.run("carol", "scontrol update nodename=flaky-1 state=resume")
-    scene.cluster.finish(job, seconds=PATIENCE)
-
-
-@deed(begin=("PoolAtLimit",), about={"pool": "wide"})
-def a_pool_for_which_no_memory_is_left(scene: Scene) -> Iterator[None]:
-    job = scene.submit("wide")
-    yield
-    scene.cluster.run("ada", f"scancel {job}")
 
 
 @deed("PoolBraked", about={"pool": "braked"})
@@ -328,6 +337,9 @@ def a_node_manager_that_is_away(scene: Scene) -> Iterator[None]:
     scene.start("node-manager", "job-exporter")
 
 
+THROUGHOUT = (a_node_that_dies_whenever_it_is_tried, a_pool_for_which_no_memory_is_left)
+"""What must last for an hour until somebody is told."""
+
 ACTS = (
     (a_ledger_that_was_lost,),
     (
@@ -345,8 +357,6 @@ ACTS = (
         nodes_that_take_long_to_start,
         a_container_that_cannot_be_removed,
         nodes_that_were_taken_out,
-        a_node_that_fails_whenever_it_is_tried,
-        a_pool_for_which_no_memory_is_left,
         a_pool_that_was_stopped,
         metrics_that_slurmctld_does_not_show,
         a_scheduler_that_stands_still,

@@ -6,12 +6,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from docker import APIClient
+from docker.errors import APIError
+from docker.utils import kwargs_from_env
 
 from ops.down import remove
 from ops.stack import PROJECT, Stack, open_stack
@@ -110,35 +113,49 @@ class Scene:
     def frozen_starts(self, pool: str, seconds: float = 3600) -> Iterator[None]:
         """Each new node of the pool hangs as soon as it is there, for some seconds."""
         timers: dict[str, threading.Timer] = {}
-        command = (
-            *("docker", "events", "--since", f"{time.time():.0f}", "--format", "{{.ID}}"),
-            *("--filter", "type=container", "--filter", "event=start"),
-            *("--filter", f"label=hpc-stack.cluster={self.cluster.name}"),
-            *("--filter", f"label=hpc-stack.pool={pool}"),
-        )
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
-            thread = threading.Thread(target=self._freeze, args=(events.stdout, seconds, timers))
-            thread.start()
-            try:
-                yield
-            finally:
-                events.terminate()
-                thread.join()
-                for container, timer in timers.items():
-                    timer.cancel()
-                    self._try("unpause", container)
 
-    def _freeze(
-        self, started: Iterable[str], seconds: float, timers: dict[str, threading.Timer]
-    ) -> None:
-        for container in map(str.strip, started):
-            self._try("pause", container)
-            timers[container] = threading.Timer(seconds, self._try, ("unpause", container))
+        def freeze(engine: APIClient, container: str) -> None:
+            engine.pause(container)
+            timers[container] = threading.Timer(seconds, thaw, (container,))
             timers[container].start()
 
-    def _try(self, *command: str) -> None:
-        # The node manager may have ended it meanwhile.
-        subprocess.run(("docker", *command), capture_output=True, check=False)
+        def thaw(container: str) -> None:
+            # The node manager may have ended it meanwhile.
+            subprocess.run(("docker", "unpause", container), capture_output=True, check=False)
+
+        try:
+            with self._each_start(pool, freeze):
+                yield
+        finally:
+            for container, timer in timers.items():
+                timer.cancel()
+                thaw(container)
+
+    def killed_starts(self, pool: str) -> AbstractContextManager[None]:
+        """Each new node of the pool dies as soon as it is there."""
+        return self._each_start(pool, lambda engine, container: engine.kill(container))
+
+    @contextmanager
+    def _each_start(self, pool: str, do: Callable[[APIClient, str], None]) -> Iterator[None]:
+        # A node registers within a second: a command of its own would be too late.
+        engine = APIClient(**kwargs_from_env(), version="auto")
+        labels = [f"hpc-stack.cluster={self.cluster.name}", f"hpc-stack.pool={pool}"]
+        which = {"type": "container", "event": "start", "label": labels}
+        events = engine.events(since=int(time.time()), filters=which, decode=True)
+
+        def work() -> None:
+            for event in events:
+                with suppress(APIError):
+                    do(engine, event["id"])
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            events.close()
+            thread.join()
+            engine.close()
 
 
 _ONE_AT_A_TIME = threading.Lock()

@@ -11,8 +11,6 @@ from tests.live_alerts.deed import Deed
 from tests.live_alerts.scene import Scene
 from tests.live_alerts.watch import FIRING, PENDING, Seen, Watch, say
 
-FIRES_WITHIN = 45 * 60.0
-"""Seconds: the longest from the beginning of an act until an alert of its fires."""
 HELD_SECONDS = 60
 """So that a recording has it, whose measurements are further apart than the cluster's."""
 ENDS_WITHIN = 40 * 60.0
@@ -43,17 +41,25 @@ class Latch:
             assert self._changed.wait_for(lambda: self._count <= 0, seconds), "others do not begin"
 
 
-def perform(scene: Scene, acts: Sequence[Sequence[Deed]]) -> Session:
-    """Do all deeds, act by act; one that fails is mended and keeps no other from being done."""
+def perform(
+    scene: Scene, acts: Sequence[Sequence[Deed]], throughout: Sequence[Deed] = ()
+) -> Session:
+    """Do all deeds, act by act; one that fails is mended and keeps no other from being done.
+
+    `throughout`: deeds that last longer than an act, done from the beginning on.
+    """
     session = Session()
     watch = Watch(scene.prometheus)
     with watch.running():
-        for number, act in enumerate(acts, 1):
-            say(f"act {number}: {', '.join(one.name for one in act)}")
-            session.failures |= _perform(scene, watch, act)
+        with ThreadPoolExecutor(1) as pool:
+            others = pool.submit(_perform, scene, watch, throughout) if throughout else None
+            for number, act in enumerate(acts, 1):
+                say(f"act {number}: {', '.join(one.name for one in act)}")
+                session.failures |= _perform(scene, watch, act)
+            session.failures |= others.result() if others else {}
         lasting = [
             name
-            for act in acts
+            for act in (*acts, throughout)
             for one in act
             for name in (*one.alerts, *one.begin)
             if name not in one.stay and one.name not in session.failures
@@ -75,9 +81,9 @@ def _perform(scene: Scene, watch: Watch, act: Sequence[Deed]) -> dict[str, str]:
 
 
 def _do(scene: Scene, watch: Watch, one: Deed, others: Latch) -> None:
-    watch.await_fired(one.after, FIRES_WITHIN)
+    watch.await_fired(one.after, one.within)
     if one.last:
-        others.wait(FIRES_WITHIN)
+        others.wait(one.within)
     since = time.time()
     unseen: AssertionError | None = None
     try:
@@ -98,10 +104,10 @@ def _do(scene: Scene, watch: Watch, one: Deed, others: Latch) -> None:
 
 
 def _await_alerts(watch: Watch, one: Deed, since: float) -> None:
-    watch.await_there(one.alerts, [FIRING], FIRES_WITHIN, since=since, about=one.about)
+    watch.await_there(one.alerts, [FIRING], one.within, since=since, about=one.about)
     begun = [PENDING, FIRING]
-    watch.await_there(one.begin, begun, FIRES_WITHIN, since=since, about=one.about)
-    watch.await_fired(one.until, FIRES_WITHIN)
+    watch.await_there(one.begin, begun, one.within, since=since, about=one.about)
+    watch.await_fired(one.until, one.within)
     time.sleep(HELD_SECONDS)
 
 
