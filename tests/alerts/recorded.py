@@ -1,10 +1,12 @@
 """What a live cluster measured while faults were done to it (`make test-alerts`), for promtool."""
 
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from tests.alerts.promtool import notation
 
 FILE = Path(__file__).with_name("recorded.json")
 SETTINGS = Path(__file__).parents[1] / "live_alerts" / "Pulumi.alerts.yaml"
+Course = Callable[[float], float]
+"""A value by the seconds since the beginning."""
+
 STEP = 30
 """Seconds between two measurements, and between two looks at the rules."""
 
@@ -59,6 +64,25 @@ class Recording:
         """What was seen of each alert, by name."""
         return {name: Times(**times) for name, times in self._document["alerts"].items()}
 
+    @property
+    def calm(self) -> float:
+        """Seconds since its beginning: a moment in which all was well, and had been for a while."""
+        return min(seen.began for seen in self.alerts.values() if seen.began) - STEP
+
+    def moment(self, seconds: float) -> dict[str, Course]:
+        """What was measured next after a moment, by series: times go on, values stay."""
+        index = math.ceil(seconds / STEP)
+        found: dict[str, Course] = {}
+        for name, values in self._document["series"].items():
+            value = next(islice(_expanded(values), index, None), None)
+            if value is None:
+                continue
+            if name.partition("{")[0].endswith(_TIMES) and value > _A_TIME:
+                found[name] = _clock(value - self._document["start"] - index * STEP)
+            else:
+                found[name] = _steady(value)
+        return found
+
     def series(self) -> Iterator[dict[str, str]]:
         """Input of promtool."""
         for name, values in self._document["series"].items():
@@ -74,6 +98,24 @@ class Recording:
         if not value or value in ("stale", "_") or float(value) < _A_TIME:
             return token
         return f"{float(value) - self._document['start']:.12g}{x}{times}"
+
+
+def _expanded(values: str) -> Iterator[float | None]:
+    """Promtool's shorthand: `1x2` is three times 1, but `_x2` two times none."""
+    for token in values.split():
+        value, _, more = token.partition("x")
+        if value in ("_", "stale"):
+            yield from [None] * int(more or 1)
+        else:
+            yield from [float(value)] * (int(more or 0) + 1)
+
+
+def _steady(value: float) -> Course:
+    return lambda _: value
+
+
+def _clock(ahead: float) -> Course:
+    return lambda seconds: seconds + ahead
 
 
 def _with_birth(values: str) -> str:

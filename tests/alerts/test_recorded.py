@@ -11,28 +11,7 @@ from tests.alerts import promtool
 from tests.alerts.cluster import healthy
 from tests.alerts.faults import FAULTS
 from tests.alerts.recorded import Recording, promtool_tests, recorded_settings
-
-NOT_FIRED = {
-    # Of what no fault can be done here without harm to what else the machine does.
-    "MemoryNearlyFull": "a machine without memory",
-    "HostSwapping": "a machine without memory",
-    "InodesNearlyFull": "a disk with a hundred million files",
-    # Of what takes longer than a session.
-    "DiskFullIn24Hours": "a disk that has filled for hours",
-    "NodeDrainedLong": "a node that is out for days; seen to begin and to end",
-    "NodeKeepsFailing": "a node that fails for an hour",
-    "PoolClosedLong": "a pool that is closed for an hour",
-    "PoolAtLimit": "a pool that is full for an hour",
-    # Of what the deeds that are for it have not brought about yet.
-    "BudgetUnobserved": "an exporter that has forgotten what jobs cost; seen to begin and end",
-    "SlurmdbdQueueGrowing": "150 jobs that end while slurmdbd is away",
-    "TerminationsFailing": "a container that cannot be removed",
-    # Of what takes a large cluster.
-    "SchedulerSlow": "many thousand jobs",
-    "BackfillSlow": "many thousand jobs",
-    "SlurmdbdQueueFilling": "many thousand jobs",
-}
-"""Alerts that did not fire on a live cluster, with what it would take."""
+from tests.alerts.stretched import STRETCHED, promtool_test
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +29,21 @@ def test_what_fired_on_a_live_cluster_fires_and_ends_with_what_it_measured(
     assert promtool.run(tmp_path, "test", ["recorded.yml"]) == ""
 
 
+def test_what_was_not_done_for_its_whole_time_fires_and_ends_with_what_a_live_cluster_measured(
+    tmp_path: Path, recording: Recording
+) -> None:
+    tests = {f"{one.alert}.yml": promtool_test(recording, one) for one in STRETCHED}
+    for name, text in {**promtool.rule_files(recorded_settings()), **tests}.items():
+        (tmp_path / name).write_text(text)
+    assert promtool.run(tmp_path, "test", tests) == ""
+
+
 def test_each_alert_of_a_cluster_without_aws_and_gpus_fired_on_a_live_one_or_it_is_said_why(
     recording: Recording,
 ) -> None:
     possible = {one.name for one in ALERTS if one.needs in (Needs.NOTHING, Needs.COST_LIMIT)}
     fired = {name for name, seen in recording.alerts.items() if seen.fired is not None}
-    assert possible - fired == set(NOT_FIRED)
+    assert possible - fired == {one.alert for one in STRETCHED}
 
 
 def test_series_that_were_written_by_hand_have_the_labels_of_measured_ones(

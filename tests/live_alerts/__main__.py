@@ -1,8 +1,8 @@
 """`make test-alerts`: what is in deeds.py is done to a live cluster, and its alerts fire and end.
 
 It takes an hour and a half, and the disk nearly full for some minutes, and must be root. What was
-measured meanwhile becomes tests/alerts/recorded.json, with which tests/alerts tries the rules from then on;
-that of a session in which something went wrong does not.
+measured meanwhile becomes tests/alerts/recorded.json, with which tests/alerts tries the rules from
+then on; that of a session in which something went wrong does not.
 """
 
 import os

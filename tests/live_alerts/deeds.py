@@ -43,11 +43,13 @@ def a_pool_for_which_no_memory_is_left(scene: Scene) -> Iterator[None]:
 
 @deed("JobsUnpriced", stay=frozenset({"JobsUnpriced"}))
 def a_ledger_that_was_lost(scene: Scene) -> Iterator[None]:
-    job = scene.submit("cpu")
-    scene.cluster.finish(job)
+    # Machines that still run would be noted again.
+    scene.stop("job-exporter")
+    scene.cluster.finish(scene.submit("brief"))
+    _wait_until_gone(scene, "brief")
     each = "for f in lives-*.jsonl; do {} ; done"
     scene.inside("node-manager", f"cd {LEDGER}; " + each.format('cp "$f" "$f.kept"; : > "$f"'))
-    scene.cluster.finish(scene.submit("cpu"))
+    scene.start("job-exporter")
     yield
     both = 'cat "$f.kept" "$f" > "$f.both"; cat "$f.both" > "$f"; rm "$f.kept" "$f.both"'
     scene.inside("node-manager", f"cd {LEDGER}; " + each.format(both))
