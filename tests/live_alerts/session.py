@@ -51,7 +51,7 @@ def perform(
     session = Session()
     watch = Watch(scene.prometheus)
     with watch.running():
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool, watch.ended_early():
             others = pool.submit(_perform, scene, watch, throughout) if throughout else None
             for number, act in enumerate(acts, 1):
                 say(f"act {number}: {', '.join(one.name for one in act)}")
@@ -75,9 +75,10 @@ def perform(
 def _perform(scene: Scene, watch: Watch, act: Sequence[Deed]) -> dict[str, str]:
     """Do an act's deeds, at the same time; what went wrong, by deed."""
     others = Latch(sum(not one.last and not one.after for one in act))
-    with ThreadPoolExecutor(len(act)) as pool:
+    with ThreadPoolExecutor(len(act)) as pool, watch.ended_early():
         done = {one.name: pool.submit(_do, scene, watch, one, others) for one in act}
-    return {name: repr(future.exception()) for name, future in done.items() if future.exception()}
+        wrong = {name: future.exception() for name, future in done.items()}
+    return {name: repr(error) for name, error in wrong.items() if error}
 
 
 def _do(scene: Scene, watch: Watch, one: Deed, others: Latch) -> None:

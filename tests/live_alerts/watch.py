@@ -47,10 +47,22 @@ class Watch:
         try:
             yield
         finally:
-            self._over.set()
-            with self._changed:
-                self._changed.notify_all()
+            self._end()
             self._thread.join()
+
+    @contextmanager
+    def ended_early(self) -> Iterator[None]:
+        """Whoever waits in another thread is not waited for when something breaks in this one."""
+        try:
+            yield
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        self._over.set()
+        with self._changed:
+            self._changed.notify_all()
 
     def await_there(
         self,
