@@ -2,26 +2,24 @@
 
 import contextlib
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 
 from tests.bench.bench_cluster import USER
-from tests.cluster.running_cluster import RunningCluster, await_value, docker
+from tests.cluster.running_cluster import RunningCluster, await_value
+from tests.cluster.slurm_conf import configure, slurm_conf
 
-FILE = "/etc/cluster/slurm.conf"
 Change = Callable[[str], str]
 
 
 @contextlib.contextmanager
 def variant(cluster: RunningCluster, change: Change) -> Iterator[None]:
     """The cluster with a changed slurm.conf; the old one is put back."""
-    configurator = cluster.container("configurator")
-    before = docker("exec", configurator, "cat", FILE) + "\n"
-    _configure(cluster, configurator, change(before))
+    before = slurm_conf(cluster)
     try:
+        _configure(cluster, change(before))
         yield
     finally:
-        _configure(cluster, configurator, before)
+        _configure(cluster, before)
 
 
 def slurms_own_loop(text: str) -> str:
@@ -61,20 +59,6 @@ def _without(text: str, *keys: str) -> str:
     return pattern.sub("", text)
 
 
-def _configure(cluster: RunningCluster, configurator: str, text: str) -> None:
-    subprocess.run(
-        ["docker", "exec", "-i", configurator, "sh", "-c", f"cat > {FILE}"],
-        input=text,
-        text=True,
-        check=True,
-    )
-    docker("exec", configurator, "scontrol", "reconfigure")
-    await_value(
-        "slurmctld and its nodes to have the configuration",
-        lambda: "*" not in cluster.run(USER, "sinfo -h -o %t") if _up(cluster) else None,
-        60,
-    )
-
-
-def _up(cluster: RunningCluster) -> bool:
-    return cluster.attempt(USER, "scontrol ping && sinfo -h").returncode == 0
+def _configure(cluster: RunningCluster, text: str) -> None:
+    configure(cluster, text)
+    await_value("its nodes to have it", lambda: "*" not in cluster.run(USER, "sinfo -h -o %t"), 60)

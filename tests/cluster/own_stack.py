@@ -1,14 +1,43 @@
 """A stack that disturbs nobody's: in a copy of the checkout, with a cluster of its own."""
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from ops.down import remove
 from ops.environment import CHECKOUT
-from ops.stack import Stack
+from ops.stack import Stack, open_stack
 from tests.cluster.running_cluster import RunningCluster, docker
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "config", "components", "images", "examples")
 """What Pulumi runs, and what it reads."""
+
+
+@contextmanager
+def own_stack(settings: Path) -> Iterator[Stack]:
+    """A stack by a file `Pulumi.NAME.yaml`; removed at the end, also after a failure.
+
+    What a killed run left is removed first.
+    """
+    name = settings.stem.partition(".")[2]
+    with tempfile.TemporaryDirectory(prefix=f"hpc-{name}-") as directory:
+        checkout = Path(directory)
+        copy_program(checkout)
+        shutil.copy(settings, checkout)
+        remove_leftovers(name)
+        with pytest.MonkeyPatch.context() as surroundings:
+            # Not where the person who runs this is logged in.
+            surroundings.delenv("PULUMI_BACKEND_URL", raising=False)
+            surroundings.setenv("PULUMI_CREDENTIALS_PATH", str(checkout / "nobody"))
+            stack = open_stack(name, checkout)
+        try:
+            yield stack
+        finally:
+            remove(stack)
 
 
 def copy_program(checkout: Path) -> None:

@@ -1,9 +1,7 @@
 """The cluster on which alerts are fired, and what happens to it there."""
 
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,15 +14,13 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.utils import kwargs_from_env
 
-from ops.down import remove
-from ops.stack import PROJECT, Stack, open_stack
+from ops.stack import PROJECT, Stack
 from ops.up import up
-from tests.cluster.own_stack import copy_program, remove_labelled, remove_leftovers, running
-from tests.cluster.running_cluster import RunningCluster, await_value, docker, put_files
+from tests.cluster.own_stack import own_stack, remove_labelled, running
+from tests.cluster.running_cluster import RunningCluster, docker, put_files
+from tests.cluster.slurm_conf import configure, slurm_conf
 
-NAME = "alerts"
-SETTINGS = Path(__file__).with_name(f"Pulumi.{NAME}.yaml")
-SLURM_CONF = "/etc/cluster/slurm.conf"
+SETTINGS = Path(__file__).with_name("Pulumi.alerts.yaml")
 RECEIVER, FILLER = "hpc-alerts-receiver", "hpc-alerts-filler"
 VISITOR = "hpc-stack.visitor=alerts"
 """Label of containers that are not the cluster's."""
@@ -86,12 +82,7 @@ class Scene:
             text = self.own_slurm_conf
             for one in self._changes:
                 text = one(text)
-            self.write("configurator", SLURM_CONF, text)
-            docker("exec", self.cluster.container("configurator"), "scontrol", "reconfigure")
-            await_value("slurmctld to have the configuration", self._slurmctld_answers, 60)
-
-    def _slurmctld_answers(self) -> bool:
-        return self.cluster.attempt("carol", "scontrol ping").returncode == 0
+            configure(self.cluster, text)
 
     def apply(self, change: Callable[[str], str]) -> None:
         """Bring the cluster up with changed settings."""
@@ -165,26 +156,16 @@ _ONE_AT_A_TIME = threading.Lock()
 @contextmanager
 def scene() -> Iterator[Scene]:
     """A cluster of its own, up and calm; removed at the end, also after a failure."""
-    with tempfile.TemporaryDirectory(prefix="hpc-alerts-") as directory:
-        checkout = Path(directory)
-        copy_program(checkout)
-        shutil.copy(SETTINGS, checkout)
-        remove_labelled(VISITOR)
-        remove_leftovers(NAME)
-        stack = open_stack(NAME, checkout)
+    remove_labelled(VISITOR)
+    with own_stack(SETTINGS) as stack:
+        keep_webhook(stack)
+        up(stack)
+        found = running(stack)
+        prometheus = str(stack.outputs()["prometheus"])
         try:
-            keep_webhook(stack)
-            up(stack)
-            found = running(stack)
-            yield Scene(
-                cluster=found,
-                prometheus=str(stack.outputs()["prometheus"]),
-                own_slurm_conf=docker("exec", found.container("configurator"), "cat", SLURM_CONF)
-                + "\n",
-            )
+            yield Scene(cluster=found, prometheus=prometheus, own_slurm_conf=slurm_conf(found))
         finally:
             remove_labelled(VISITOR)
-            remove(stack)
 
 
 def keep_webhook(stack: Stack) -> None:
