@@ -146,7 +146,7 @@ users:
     "slurm": """\
 slurm:
   scheduler: {interval_seconds: 60, window_minutes: 10080}
-  priority: {fairshare: 20000, half_life: "14-00:00:00"}
+  priority: {fairshare: 20000, max_age: "14-00:00:00"}
   extra:
     - KillWait=60
 """,

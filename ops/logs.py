@@ -3,14 +3,19 @@
     python -m ops.logs STACK SERVICE SINCE
 
 Without SERVICE all services of a cluster on this machine. On AWS they run on the controller, which
-is asked through Systems Manager; there `host-agent` is what brings them to their bundle.
+is asked through Systems Manager; there `host-agent` is what brings them to their bundle. What nodes
+there have said is in CloudWatch, also when they are gone.
 """
 
 import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.aws.policies.facts import node_log_streams, services_log_group
 from config.render.site import project_name
 from ops.containers import containers
 from ops.on_aws import AwsCluster, aws_cluster, must_run
@@ -20,6 +25,9 @@ MOST_BYTES = 23_000
 """The newest of a service on AWS: Systems Manager hands over 24 000 characters."""
 DEFAULT_SINCE = "1h"
 _SINCE = re.compile(r"[1-9][0-9]*[smh]")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_NODE = re.compile(r".+-[1-9][0-9]*")
+"""No service is called so."""
 _AGENT = "host-agent"
 
 
@@ -32,8 +40,11 @@ def show(stack: Stack, service: str, since: str) -> None:
         )
     if stack.platform == "aws":
         cluster = aws_cluster(stack)
-        must_run(cluster)
-        print(on_aws(cluster, service, since))
+        if _NODE.fullmatch(service):
+            print(of_node(cluster, service, since))
+        else:
+            must_run(cluster)
+            print(on_aws(cluster, service, since))
     else:
         _on_this_machine(stack, service, since)
 
@@ -77,6 +88,38 @@ def on_aws(cluster: AwsCluster, service: str, since: str) -> str:
     container = shlex.quote(_choose(service, found))
     return cluster.run(
         f"docker logs --timestamps --since {since} {container} 2>&1 | tail --bytes {MOST_BYTES}"
+    )
+
+
+def of_node(cluster: AwsCluster, node: str, since: str) -> str:
+    """What slurmd and the exporter of a node have said, whether its machine still runs or not."""
+    logs = cluster.session.client("logs", region_name=cluster.region)
+    group, own = services_log_group(cluster.name), node_log_streams(node)
+    begin = datetime.now(UTC) - timedelta(**{_UNITS[since[-1]]: int(since[:-1])})
+    try:
+        found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=own)
+        streams = [one["logStreamName"] for one in found["logStreams"]]
+        asked = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group,
+            logStreamNames=streams,
+            startTime=int(begin.timestamp() * 1000),
+        )
+        events = [event for page in asked for event in page["events"]] if streams else []
+    except (BotoCoreError, ClientError) as error:
+        raise StackProblem(
+            f"CloudWatch does not tell what {node} has said: {error}\n"
+            "Fix: credentials that may do logs:DescribeLogStreams and logs:FilterLogEvents"
+        ) from None
+    if not events:
+        raise StackProblem(
+            f"{group} in CloudWatch has nothing of SERVICE={node} in SINCE={since}.\n"
+            "Fix: a longer SINCE; or, where nodes do not reach CloudWatch, on the node itself"
+            " `sudo docker logs slurmd`"
+        )
+    return "\n".join(
+        f"{datetime.fromtimestamp(event['timestamp'] / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        f" {event['logStreamName'].removeprefix(own):14} {event['message']}"
+        for event in sorted(events, key=lambda event: event["timestamp"])
     )
 
 

@@ -289,6 +289,7 @@ class AwsCluster(pulumi.ComponentResource):
                 controller_user_data(
                     region=aws.region,
                     cluster=self._prefix,
+                    log_group=services_log_group(self._prefix),
                     registry=registry_of(found["image"]),
                     forwards=place.forwards,
                     cidr=aws.network.cidr,
@@ -359,6 +360,7 @@ class AwsCluster(pulumi.ComponentResource):
                     region=aws.region,
                     cluster=self._prefix,
                     pool=name,
+                    log_group=services_log_group(self._prefix),
                     registry=registry_of(found["image"]),
                     gpus=pool.gpus is not None,
                     spot_signal=spot.signal if spot else "",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from config.render.gpu_exporter import GPU_METRICS_PORT
+from config.render.prometheus import NODE_METRICS_PORT
 from config.render.slurm_conf import SRUN_PORTS
 from config.settings import ClusterSettings
 from config.settings.aws import Aws
@@ -16,8 +18,12 @@ from config.settings.aws import Aws
 INTERNET = "0.0.0.0/0"
 SLURMCTLD, SLURMD, SLURMDBD = 6817, 6818, 6819
 NFS, HTTP, HTTPS = 2049, 80, 443
-NODE_EXPORTER, GPU_EXPORTER = 9100, 9400
 UNPRIVILEGED = (1024, 65535)
+EXPORTERS = (NODE_METRICS_PORT, GPU_METRICS_PORT)
+"""Ports of a node that whoever collects metrics reaches, and no job on another node.
+
+What MPI listens at the kernel picks, from 32768 on, so nothing is lost by two ports below.
+"""
 
 
 class Role(StrEnum):
@@ -68,11 +74,17 @@ def firewall_rules(
         *_connection(compute, controller, SLURMDBD, "sacct and sacctmgr on nodes ask slurmdbd"),
         *_connection(compute, controller, SRUN_PORTS, "nodes call srun on the login node back"),
         *_connection(controller, compute, SLURMD, "slurmctld and srun reach slurmd"),
-        *_connection(compute, compute, UNPRIVILEGED, "MPI between nodes, message tree of slurmd"),
+        *(
+            rule
+            for ports in _without(UNPRIVILEGED, EXPORTERS)
+            for rule in _connection(
+                compute, compute, ports, "MPI between nodes, message tree of slurmd"
+            )
+        ),
         *_connection(controller, Role.STORAGE, NFS, "homes"),
         *_connection(compute, Role.STORAGE, NFS, "homes"),
-        *_connection(Role.MONITORING, compute, NODE_EXPORTER, "metrics of nodes"),
-        *_connection(Role.MONITORING, compute, GPU_EXPORTER, "metrics of GPUs"),
+        *_connection(Role.MONITORING, compute, NODE_METRICS_PORT, "metrics of nodes"),
+        *_connection(Role.MONITORING, compute, GPU_METRICS_PORT, "metrics of GPUs"),
     ]
     for port, what in ((HTTPS, "AWS, packages and data"), (HTTP, "packages")):
         out = f"{what} over port {port}"
@@ -100,6 +112,14 @@ def cluster_rules(settings: ClusterSettings, aws: Aws) -> tuple[Rule, ...]:
         forwards=aws.network.nat == "controller" and aws.network.existing is None,
         efa=any(pool.aws.efa for pool in settings.pools.values()),
     )
+
+
+def _without(ports: tuple[int, int], closed: Sequence[int]) -> list[tuple[int, int]]:
+    """The ranges that are left of one."""
+    first, last = ports
+    begins = [first, *(port + 1 for port in sorted(closed))]
+    ends = [*(port - 1 for port in sorted(closed)), last]
+    return list(zip(begins, ends, strict=True))
 
 
 def _connection(

@@ -21,7 +21,8 @@ Each line is a connection that both ends allow; there is no other. Machines are 
 host (`controller`, which is also `monitoring`), nodes (`compute`; with adapters also `efa`), and
 the doors to the homes (`storage`). `efa` is there only with a pool that has `efa: true`, SSH only
 with `aws.network.ssh_from`. With `nat: controller` what nodes send to the internet passes the
-controller. Nothing is open to the internet; people come in through SSM.
+controller. The exporters on a node answer `monitoring` alone; with adapters, other `efa` nodes too.
+Nothing is open to the internet; people come in through SSM.
 
 """
 

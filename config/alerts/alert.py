@@ -49,9 +49,9 @@ class Alert:
     description: str
     """What is so now, with numbers."""
     meaning: str
-    """For the runbook: what it means for jobs, users, data or money."""
+    """What it means for jobs, users, data or money: in messages, and in the runbook."""
     todo: tuple[str, ...]
-    """For the runbook: what to do, in this order."""
+    """What to do, in this order: the first in messages, all in the runbook."""
     dashboard: str
     """Uid of the dashboard to look at."""
     needs: Needs = Needs.NOTHING

@@ -101,7 +101,7 @@ MACHINE = (
         summary="disk {{ $labels.device }} of the controller's machine has nearly no inodes left",
         description="{{ $value | humanizePercentage }} of the inodes of {{ $labels.device }} are"
         " free: few more files can be made, whatever space is free.",
-        meaning="As with a full disk: MySQL and slurmctld stop.",
+        meaning="With none left, MySQL and slurmctld stop, as with a full disk.",
         todo=(
             "`du --inodes -xs /home/* /var/lib/docker/volumes/*`: who has millions of small files?",
             "Have them packed into archives, or removed.",
@@ -138,8 +138,9 @@ MACHINE = (
         keeps="5m",
         summary="the controller's machine is short of memory",
         description="{{ $value | humanizePercentage }} of its memory is available.",
-        meaning="Soon the kernel kills a process: MySQL and slurmctld are among the largest. On one"
-        " machine it may as well be a job.",
+        meaning="When it is used up, the kernel kills a process. How soon cannot be told, since"
+        " memory does not fill evenly. MySQL and slurmctld are among the largest; on one machine it"
+        " may as well be a job.",
         todo=(
             "`docker stats --no-stream`: who has it?",
             "On one machine: lower `limits.memory_mb`, so that nodes leave more to the services.",
@@ -158,7 +159,7 @@ MACHINE = (
         description='{{ $value | printf "%.0f" }} pages a second go to or from swap.',
         meaning="Its memory does not suffice: everything on it is slow, and slurmctld may answer"
         " too late for its nodes.",
-        todo=("As with MemoryNearlyFull.",),
+        todo=("`docker stats --no-stream`: who has the memory? Then as with MemoryNearlyFull.",),
         dashboard=HOST,
         about=("instance",),
         explained_by=("MemoryNearlyFull",),

@@ -133,7 +133,8 @@ QUEUE_ALERTS = (
         meaning="When its queue is full, slurmctld throws records away: first those of steps, then"
         " those of jobs. They are missing in accounts, costs and budgets for ever.",
         todo=(
-            "Bring slurmdbd and MySQL back: see SlurmdbdDown and MysqlDown.",
+            "`make status`: are `slurmdbd` and `mysql` running? Bring them back: see SlurmdbdDown"
+            " and MysqlDown.",
             "If that takes longer, stop new jobs: `scontrol update partitionname=NAME state=down`"
             " for each partition, later `state=up`.",
         ),

@@ -61,8 +61,8 @@ SERVICES = (
         summary="MySQL does not answer",
         description="The accounting database has refused or not answered for 2 minutes, so slurmdbd"
         " cannot store anything.",
-        meaning="As with SlurmdbdDown: jobs go on, accounting waits. MySQL that does not come back"
-        " has usually no disk or no memory left.",
+        meaning="Jobs run and start, accounting waits, as with SlurmdbdDown. MySQL that does not"
+        " come back has usually no disk or no memory left.",
         todo=(
             "`make logs SERVICE=mysql SINCE=30m`: its last lines. `No space left`, or a kill by the"
             " kernel (exit code 137 in `make status`)?",

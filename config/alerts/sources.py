@@ -74,6 +74,9 @@ SOMETIMES = frozenset(
         # There with a budget in the settings, and once all costs of the period are known.
         "hpc_stack_account_budget_dollars",
         "hpc_stack_account_cost_period_dollars",
+        # The same of minutes, which are known once slurmctld has answered.
+        "hpc_stack_account_tres_budget_minutes",
+        "hpc_stack_account_tres_used_minutes",
         # There after the first backup. BackupMissing notices their absence by itself.
         "hpc_stack_backup_last_success_timestamp_seconds",
         # There while there are nodes with GPUs.

@@ -2,7 +2,8 @@
 
 from config.panels.absence import answers, or_nothing, or_zero, rows_or_not_known
 from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, NOT_ADDED_UP, WHO
-from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
+from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
+from config.panels.rows import row
 from config.panels.steps import BUDGET, MOSTLY_WASTE, WARN_FROM_ONE
 
 _NO_NODE_MANAGER = "the node manager does not answer"
@@ -37,7 +38,9 @@ def _root_by_its_meaning(expr: str) -> str:
     return f'label_replace({expr}, "account", "whole cluster", "account", "root")'
 
 
-def _bars(title: str, about: str, expr: str, legend: str, *, empty: str = NO_JOB) -> Panel:
+def _bars(
+    title: str, about: str, expr: str, legend: str, *, empty: str = NO_JOB, width: int = 7
+) -> Panel:
     return Panel(
         title=title,
         about=about,
@@ -45,7 +48,7 @@ def _bars(title: str, about: str, expr: str, legend: str, *, empty: str = NO_JOB
         queries=(Query(expr=expr, legend=legend),),
         unit=Unit.DOLLARS,
         empty=empty,
-        width=8,
+        width=width,
     )
 
 
@@ -153,6 +156,30 @@ _SO_FAR = (
         needs=Needs.BUDGET,
         width=8,
     ),
+    Panel(
+        title="Budgets of minutes by account",
+        about="What each account has used of its minutes of CPUs, memory, GPUs or nodes this "
+        "period, by Slurm's own count. Slurm starts nothing that could pass 100 %, so new jobs may "
+        "wait before that.",
+        kind=Kind.BARS,
+        queries=(
+            Query(
+                expr=_root_by_its_meaning(
+                    f"max by (account, tres) (hpc_stack_account_tres_used_minutes{{{ACCOUNT}}})"
+                    " / on (account, tres)"
+                    f" max by (account, tres) (hpc_stack_account_tres_budget_minutes{{{ACCOUNT}}})"
+                ),
+                legend="{{account}} {{tres}}",
+            ),
+        ),
+        unit=Unit.SHARE,
+        steps=BUDGET,
+        empty="not known: slurmctld or the job exporter does not answer",
+        empty_is_fine=False,
+        needs=Needs.MINUTES,
+        width=24,
+        height=6,
+    ),
 )
 
 WASTE = Panel(
@@ -183,6 +210,7 @@ BY_USE = _bars(
     f"sum by (use) (increase({_NODE_COST}[$__range]))",
     "{{use}}",
     empty="no node was up in this time",
+    width=8,
 )
 
 _NODES = (
@@ -204,6 +232,7 @@ _NODES = (
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
+        width=9,
     ),
     WASTE,
     BY_USE,
@@ -213,6 +242,7 @@ _NODES = (
         f"sum by (capacity) (increase({_NODE_COST}[$__range]))",
         "{{capacity}}",
         empty="no node was up in this time",
+        width=8,
     ),
     _bars(
         "Cost of nodes by pool",
@@ -220,6 +250,7 @@ _NODES = (
         f"sum by (pool) (increase({_NODE_COST}[$__range]))",
         "{{pool}}",
         empty="no node was up in this time",
+        width=8,
     ),
     _bars(
         "Waste by pool",
@@ -227,6 +258,7 @@ _NODES = (
         f'sum by (pool, use) (increase({_NODE_COST}{{use!="allocated"}}[$__range]))',
         "{{pool}} {{use}}",
         empty="no node was up in this time",
+        width=8,
     ),
 )
 
@@ -258,9 +290,9 @@ COST = Dashboard(
     title="Cost and budget",
     about="What is spent, by whom and on what, and what of it is waste.",
     rows=(
-        Row(title="Spent so far", panels=_SO_FAR),
-        Row(title="What nodes cost", panels=_NODES),
-        Row(title="What jobs cost", panels=_JOBS),
+        row("Spent so far", _SO_FAR),
+        row("What nodes cost", _NODES),
+        row("What jobs cost", _JOBS),
     ),
     variables=("account", "user"),
     variable_source="hpc_stack_job_cost_dollars_total",

@@ -1,7 +1,8 @@
 """Accounting database: MySQL, slurmdbd, and how far the counting of jobs is."""
 
 from config.panels.absence import or_not_known
-from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Row, Step, Unit
+from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Step, Unit
+from config.panels.rows import row
 from config.panels.steps import FULL, GOOD_FROM_ONE, UP_OR_DOWN
 
 _NO_MYSQL = "MySQL or its exporter does not answer"
@@ -99,7 +100,13 @@ _NOW = (
 
 
 def _lines(
-    title: str, about: str, queries: tuple[Query, ...], unit: Unit, empty: str = _NO_MYSQL
+    title: str,
+    about: str,
+    queries: tuple[Query, ...],
+    unit: Unit,
+    empty: str = _NO_MYSQL,
+    *,
+    width: int = 8,
 ) -> Panel:
     return Panel(
         title=title,
@@ -109,7 +116,7 @@ def _lines(
         unit=unit,
         empty=empty,
         empty_is_fine=False,
-        width=8,
+        width=width,
     )
 
 
@@ -120,6 +127,7 @@ _ACCOUNTING = (
         (Query(expr="max(slurm_slurmdbd_queue_size)", legend="records"),),
         Unit.COUNT,
         _NO_SLURMCTLD,
+        width=7,
     ),
     _lines(
         "Counting is behind by",
@@ -132,6 +140,7 @@ _ACCOUNTING = (
         ),
         Unit.SECONDS,
         _NO_EXPORTER,
+        width=7,
     ),
     _lines(
         "Accounting queries",
@@ -139,6 +148,7 @@ _ACCOUNTING = (
         (Query(expr="max(hpc_stack_accounting_query_seconds)", legend="last query"),),
         Unit.SECONDS,
         _NO_EXPORTER,
+        width=7,
     ),
 )
 
@@ -152,6 +162,7 @@ _MYSQL = (
             Query(expr="max(mysql_global_variables_max_connections)", legend="at most"),
         ),
         Unit.COUNT,
+        width=7,
     ),
     _lines(
         "Queries",
@@ -161,6 +172,7 @@ _MYSQL = (
             Query(expr=_rate("slow_queries"), legend="slow"),
         ),
         Unit.PER_SECOND,
+        width=7,
     ),
     _lines(
         "Commands",
@@ -173,6 +185,7 @@ _MYSQL = (
             ),
         ),
         Unit.PER_SECOND,
+        width=7,
     ),
     _lines(
         "Reads from the buffer pool",
@@ -241,8 +254,8 @@ DATABASE = Dashboard(
     title="Accounting database and MySQL",
     about="Whether records of jobs arrive, and how the database does.",
     rows=(
-        Row(title="The database now", panels=_NOW),
-        Row(title="Accounting", panels=_ACCOUNTING),
-        Row(title="MySQL", panels=_MYSQL),
+        row("The database now", _NOW),
+        row("Accounting", _ACCOUNTING),
+        row("MySQL", _MYSQL),
     ),
 )

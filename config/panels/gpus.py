@@ -1,7 +1,8 @@
 """GPUs: what Slurm gives away, and what the GPUs do meanwhile (NVIDIA's dcgm-exporter)."""
 
 from config.panels.absence import answers, or_nothing
-from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Row, Step, Unit
+from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Step, Unit
+from config.panels.rows import row
 
 _HERE = 'pool=~"$pool"'
 _HELD = f'DCGM_FI_DEV_GPU_UTIL{{{_HERE}, hpc_job!=""}}'
@@ -15,7 +16,15 @@ _HOT = (
 )
 
 
-def _lines(title: str, about: str, expr: str, unit: Unit, steps: tuple[Step, ...] = ()) -> Panel:
+def _lines(
+    title: str,
+    about: str,
+    expr: str,
+    unit: Unit,
+    steps: tuple[Step, ...] = (),
+    *,
+    width: int = 12,
+) -> Panel:
     return Panel(
         title=title,
         about=about,
@@ -25,7 +34,7 @@ def _lines(title: str, about: str, expr: str, unit: Unit, steps: tuple[Step, ...
         steps=steps,
         empty=_NO_NODE,
         needs=Needs.GPUS,
-        width=12,
+        width=width,
     )
 
 
@@ -60,7 +69,7 @@ _ALLOCATED = (
         empty=_NO_SLURMCTLD,
         empty_is_fine=False,
         needs=Needs.GPUS,
-        width=8,
+        width=7,
     ),
     Panel(
         title="Held and idle GPUs",
@@ -81,7 +90,7 @@ _ALLOCATED = (
         unit=Unit.SHARE,
         empty="none, or no GPU reports",
         needs=Needs.GPUS,
-        width=8,
+        width=6,
     ),
 )
 
@@ -91,6 +100,7 @@ _DOING = (
         "Share of time in which a GPU did anything, the mean of a node's GPUs.",
         f"avg by (node) (DCGM_FI_DEV_GPU_UTIL{{{_HERE}}}) / 100",
         Unit.SHARE,
+        width=11,
     ),
     Panel(
         title="GPU use by job",
@@ -105,6 +115,7 @@ _DOING = (
         unit=Unit.SHARE,
         empty="no job has a GPU",
         needs=Needs.GPUS,
+        width=10,
     ),
     _lines(
         "GPU memory by node",
@@ -152,8 +163,8 @@ GPUS = Dashboard(
     title="GPUs",
     about="What Slurm gives away, and what the GPUs do meanwhile.",
     rows=(
-        Row(title="Who has GPUs", panels=_ALLOCATED),
-        Row(title="What GPUs do", panels=_DOING),
+        row("Who has GPUs", _ALLOCATED),
+        row("What GPUs do", _DOING),
     ),
     variables=("pool",),
     variable_source="DCGM_FI_DEV_GPU_UTIL",

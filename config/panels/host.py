@@ -5,7 +5,8 @@ by its device, since the container has its own mount points.
 """
 
 from config.panels.absence import answers, or_zero
-from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Row, Step, Unit
+from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Step, Unit
+from config.panels.rows import row
 from config.panels.steps import BAD_FROM_ONE, FULL
 
 _HOST = 'job="host"'
@@ -107,6 +108,7 @@ def _lines(
     *,
     kind: Kind = Kind.LINES,
     needs: Needs = Needs.NOTHING,
+    width: int = 8,
 ) -> Panel:
     return Panel(
         title=title,
@@ -117,7 +119,7 @@ def _lines(
         empty=_NO_HOST,
         empty_is_fine=False,
         needs=needs,
-        width=8,
+        width=width,
     )
 
 
@@ -135,6 +137,7 @@ _OVER_TIME = (
         ),
         Unit.SHARE,
         kind=Kind.AREAS,
+        width=7,
     ),
     _lines(
         "Host's load",
@@ -148,6 +151,7 @@ _OVER_TIME = (
             ),
         ),
         Unit.COUNT,
+        width=7,
     ),
     _lines(
         "Host's memory by use",
@@ -167,6 +171,7 @@ _OVER_TIME = (
         ),
         Unit.BYTES,
         kind=Kind.AREAS,
+        width=7,
     ),
     _lines(
         "Space on the host's disks",
@@ -228,7 +233,7 @@ _MONITORING = (
         value_heading="state",
         words=((1.0, "no answer"),),
         empty="all answer",
-        width=8,
+        width=7,
     ),
     Panel(
         title="Time to ask a service",
@@ -238,7 +243,7 @@ _MONITORING = (
         unit=Unit.SECONDS,
         empty=_NO_PROMETHEUS,
         empty_is_fine=False,
-        width=8,
+        width=7,
     ),
     Panel(
         title="Space of the measurements",
@@ -254,7 +259,7 @@ _MONITORING = (
         unit=Unit.BYTES,
         empty=_NO_PROMETHEUS,
         empty_is_fine=False,
-        width=8,
+        width=7,
     ),
     Panel(
         title="Series in memory",
@@ -314,8 +319,8 @@ HOST = Dashboard(
     title="Host and monitoring",
     about="The controller's machine, and what observes the cluster.",
     rows=(
-        Row(title="The controller's machine", panels=_NOW),
-        Row(title="The machine over time", panels=_OVER_TIME),
-        Row(title="What observes the cluster", panels=_MONITORING),
+        row("The controller's machine", _NOW),
+        row("The machine over time", _OVER_TIME),
+        row("What observes the cluster", _MONITORING),
     ),
 )

@@ -1,7 +1,8 @@
 """Jobs and efficiency: how jobs end, how long they run, what they use of what they ask for."""
 
 from config.panels.absence import answers, or_nothing, or_zero
-from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
+from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
+from config.panels.rows import row
 from config.panels.steps import COMPLETED, EFFICIENT
 
 ACCOUNT = 'account=~"$account"'
@@ -57,7 +58,9 @@ def _bars(
     legend: str,
     *,
     unit: Unit = Unit.SHARE,
+    empty: str = NO_JOB,
     needs: Needs = Needs.NOTHING,
+    width: int = 8,
 ) -> Panel:
     return Panel(
         title=title,
@@ -66,9 +69,9 @@ def _bars(
         queries=(Query(expr=expr, legend=legend),),
         unit=unit,
         steps=EFFICIENT if unit is Unit.SHARE else (),
-        empty=NO_JOB,
+        empty=empty,
         needs=needs,
-        width=8,
+        width=width,
     )
 
 
@@ -174,12 +177,14 @@ _EFFICIENCY = (
         "they use, or wait for files.",
         efficiency("hpc_stack_job_cpu_seconds_total", "account"),
         "{{account}}",
+        width=7,
     ),
     _bars(
         "CPU efficiency by user",
         "The 20 least efficient users of the chosen accounts.",
         f"bottomk(20, {efficiency('hpc_stack_job_cpu_seconds_total', 'user')})",
         "{{user}}",
+        width=7,
     ),
     _bars(
         "Wasted CPU hours by user",
@@ -188,6 +193,7 @@ _EFFICIENCY = (
         f"topk(20, {wasted_cpu_hours('user')})",
         "{{user}}",
         unit=Unit.COUNT,
+        width=7,
     ),
     _bars(
         "Memory efficiency by account",
@@ -203,9 +209,11 @@ _EFFICIENCY = (
     ),
     _bars(
         "GPU efficiency by user",
-        "GPU time that jobs used, of what they held, where accounting measures it.",
+        "GPU time that jobs used, of what they held, where accounting measures it: that needs "
+        "`AutoDetect` in gres.conf, which hpc-stack does not set. What GPUs do is under GPUs.",
         efficiency("hpc_stack_job_gpu_seconds_total", "user"),
         "{{user}}",
+        empty="not known: accounting does not measure what GPUs did; see the page GPUs",
         needs=Needs.GPUS,
     ),
     Panel(
@@ -234,8 +242,8 @@ JOBS = Dashboard(
     title="Jobs and efficiency",
     about="How jobs end, how long they run, and what they use of what they ask for.",
     rows=(
-        Row(title="Finished jobs", panels=_ENDED),
-        Row(title="What jobs use of what they ask for", panels=_EFFICIENCY),
+        row("Finished jobs", _ENDED),
+        row("What jobs use of what they ask for", _EFFICIENCY),
     ),
     variables=("account", "user"),
     variable_source="hpc_stack_job_cpu_seconds_total",

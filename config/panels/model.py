@@ -51,7 +51,8 @@ class Needs(StrEnum):
     GPUS = "nodes with GPUs"
     MACHINES = "nodes that are machines of their own"
     AWS = "AWS"
-    BUDGET = "a budget in the settings"
+    BUDGET = "a budget in dollars"
+    MINUTES = "a budget in TRES-minutes"
 
 
 class Colour(StrEnum):
@@ -101,6 +102,9 @@ class Panel:
     """What to say when there is nothing, which is not always a fault."""
     empty_is_fine: bool = True
     """False: no data is a fault by itself, and shown red."""
+    tells_of_sources: bool = False
+    """True: only says whether those answer who tell what its row shows (rows.py). The report marks
+    the row itself."""
     needs: Needs = Needs.NOTHING
     width: int = 12
     height: int = 8

@@ -13,7 +13,8 @@ from config.panels.jobs import (
     finished,
     seconds,
 )
-from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
+from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
+from config.panels.rows import row
 from config.panels.steps import BUDGET, EFFICIENT
 
 _NO_SLURMCTLD = "slurmctld does not answer"
@@ -74,7 +75,7 @@ def _ended(title: str, about: str, states: str, nobody: str, *, by_state: bool =
         ),
         empty=NO_EXPORTER,
         empty_is_fine=False,
-        width=8,
+        width=7,
     )
 
 
@@ -182,9 +183,9 @@ MY_CLASS = Dashboard(
     about="What each student does.",
     choose="Choose the class's account above; with an account for each student, all of them.",
     rows=(
-        Row(title="Right now", panels=_RIGHT_NOW),
-        Row(title="In this time", panels=_THIS_TIME),
-        Row(title="The class as a whole", panels=_AS_A_WHOLE),
+        row("Right now", _RIGHT_NOW),
+        row("In this time", _THIS_TIME),
+        row("The class as a whole", _AS_A_WHOLE),
     ),
     variables=("account", "user"),
     variable_source="hpc_stack_job_cpu_seconds_total",

@@ -1,7 +1,8 @@
 """Nodes and elasticity: how fast nodes come, why they do not, and how their machines are."""
 
 from config.panels.absence import QUEUE_SEEN, answers, or_nothing, rows_or_not_known
-from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Row, Unit
+from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
+from config.panels.rows import row
 from config.panels.steps import BAD_FROM_ONE, FULL, WARN_FROM_ONE
 
 _HERE = 'pool=~"$pool"'
@@ -31,7 +32,7 @@ _NOW = (
         words=((0.0, "off"), (1.0, "on")),
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
-        width=8,
+        width=7,
         height=6,
     ),
     Panel(
@@ -50,7 +51,7 @@ _NOW = (
         words=((0.0, "open"), (1.0, "closed")),
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
-        width=8,
+        width=7,
         height=6,
     ),
     Panel(
@@ -72,7 +73,7 @@ _NOW = (
         columns=(("node", "node"), ("state", "state"), ("reason", "reason")),
         value_heading="nodes",
         empty="none",
-        width=8,
+        width=7,
         height=6,
     ),
     Panel(
@@ -117,6 +118,7 @@ _COMING = (
         ),
         unit=Unit.SECONDS,
         empty=_NO_START,
+        width=9,
     ),
     Panel(
         title="Starts of nodes",
@@ -222,6 +224,7 @@ _MANAGER = (
         unit=Unit.SECONDS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
+        width=11,
     ),
     Panel(
         title="Requests to the platform",
@@ -239,6 +242,7 @@ _MANAGER = (
         unit=Unit.PER_SECOND,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
+        width=10,
     ),
 )
 
@@ -252,7 +256,7 @@ def _machines(title: str, about: str, expr: str, legend: str, unit: Unit) -> Pan
         unit=unit,
         empty=_NO_MACHINE,
         needs=Needs.MACHINES,
-        width=8,
+        width=7,
     )
 
 
@@ -306,7 +310,7 @@ _BODIES = (
         unit=Unit.BYTES_PER_SECOND,
         empty=_NO_MACHINE,
         needs=Needs.MACHINES,
-        width=8,
+        width=7,
     ),
     Panel(
         title="Local disks of the nodes",
@@ -351,10 +355,10 @@ NODES = Dashboard(
     title="Nodes and elasticity",
     about="How fast nodes come and go, why they do not, and how their machines are.",
     rows=(
-        Row(title="Nodes now", panels=_NOW),
-        Row(title="How nodes come and go", panels=_COMING),
-        Row(title="The node manager", panels=_MANAGER),
-        Row(title="The nodes' machines", panels=_BODIES),
+        row("Nodes now", _NOW),
+        row("How nodes come and go", _COMING),
+        row("The node manager", _MANAGER),
+        row("The nodes' machines", _BODIES),
     ),
     variables=("pool",),
     variable_source="hpc_stack_nodes",

@@ -1,8 +1,10 @@
 """Overview: is it working, what does it do, what does it cost."""
 
 from config.alerts import WATCHDOG
-from config.panels.absence import NOT_KNOWN, answers, or_not_known, or_zero
-from config.panels.model import Dashboard, Kind, Panel, Query, Row, Unit
+from config.panels.absence import NOT_KNOWN, answers, or_not_known, or_nothing, or_zero
+from config.panels.model import Dashboard, Kind, Panel, Query, Unit
+from config.panels.rows import row
+from config.panels.sources import RULES
 from config.panels.steps import (
     BAD_FROM_ONE,
     GOOD_FROM_ONE,
@@ -237,7 +239,7 @@ _OVER_TIME = (
         ),
         empty=_NO_SLURMCTLD,
         empty_is_fine=False,
-        width=8,
+        width=7,
     ),
     Panel(
         title="CPUs",
@@ -251,7 +253,7 @@ _OVER_TIME = (
         ),
         empty=_NO_SLURMCTLD,
         empty_is_fine=False,
-        width=8,
+        width=7,
     ),
     Panel(
         title="Cost an hour over time",
@@ -262,7 +264,7 @@ _OVER_TIME = (
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
-        width=8,
+        width=7,
     ),
 )
 
@@ -271,16 +273,36 @@ FIRING = Panel(
     about="What is being reported now. Each alert says what to do.",
     kind=Kind.TABLE,
     queries=(
-        Query(
-            expr="count by (alertname, severity)"
+        or_nothing(
+            "count by (alertname, severity)"
             f' (ALERTS{{alertstate="firing", alertname!="{WATCHDOG}"}})',
-            legend="{{alertname}}",
+            RULES.answers,
+            "alertname",
+            "no alert",
+            "{{alertname}}",
         ),
     ),
     columns=(("alertname", "alert"), ("severity", "severity")),
     value_heading="times",
-    empty="no alert",
-    width=24,
+    empty="not known: rules are not evaluated",
+    empty_is_fine=False,
+    width=21,
+    height=6,
+)
+
+_RULES = Panel(
+    title="Alert rules",
+    about="Whether Prometheus evaluates them, by the alert that always fires. While it does not, "
+    "no alert comes, whatever happens.",
+    kind=Kind.LIGHT,
+    queries=(Query(expr=or_not_known(RULES.answers), legend="Alert rules"),),
+    unit=Unit.NONE,
+    steps=GOOD_FROM_ONE,
+    words=((1.0, "evaluated"), (NOT_KNOWN, "not evaluated")),
+    tells_of_sources=True,
+    empty="not evaluated",
+    empty_is_fine=False,
+    width=3,
     height=6,
 )
 
@@ -289,9 +311,9 @@ OVERVIEW = Dashboard(
     title="Overview",
     about="Whether the cluster works, what it does and what it costs.",
     rows=(
-        Row(title="Does it work?", panels=_LIGHTS),
-        Row(title="Load", panels=_NUMBERS),
-        Row(title="Over time", panels=_OVER_TIME),
-        Row(title="What is wrong", panels=(FIRING,)),
+        row("Does it work?", _LIGHTS),
+        row("Load", _NUMBERS),
+        row("Over time", _OVER_TIME),
+        row("What is wrong", (FIRING, _RULES)),
     ),
 )

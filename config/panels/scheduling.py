@@ -1,7 +1,8 @@
 """Queue and scheduling: who waits, for what, how long, and how well Slurm keeps up."""
 
 from config.panels.absence import QUEUE_SEEN, or_nothing, or_zero
-from config.panels.model import Dashboard, Kind, Panel, Query, Row, Unit
+from config.panels.model import Dashboard, Kind, Panel, Query, Unit
+from config.panels.rows import row
 
 _HERE = 'partition=~"$partition"'
 _NO_SLURMCTLD = "slurmctld does not answer"
@@ -89,6 +90,7 @@ _OVER_TIME = (
         ),
         empty=_QUEUE_NOT_SEEN,
         empty_is_fine=False,
+        width=11,
     ),
     Panel(
         title="Jobs by state",
@@ -101,6 +103,7 @@ _OVER_TIME = (
         ),
         empty=_NO_SLURMCTLD,
         empty_is_fine=False,
+        width=10,
     ),
 )
 
@@ -117,6 +120,7 @@ _WAITED = (
         ),
         unit=Unit.SECONDS,
         empty="no job has ended in this time",
+        width=9,
     ),
     Panel(
         title="Waits of ended jobs",
@@ -247,10 +251,10 @@ SCHEDULING = Dashboard(
     title="Queue and scheduling",
     about="Who waits, for what and how long, and whether Slurm keeps up.",
     rows=(
-        Row(title="Waiting now", panels=_NOW),
-        Row(title="The queue over time", panels=_OVER_TIME),
-        Row(title="How long jobs waited", panels=_WAITED),
-        Row(title="The scheduler", panels=_SCHEDULER),
+        row("Waiting now", _NOW),
+        row("The queue over time", _OVER_TIME),
+        row("How long jobs waited", _WAITED),
+        row("The scheduler", _SCHEDULER),
     ),
     variables=("partition",),
     variable_source="slurm_partition_jobs",

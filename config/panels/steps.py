@@ -45,6 +45,7 @@ EFFICIENT = (
 """A share of what was asked for: much is good."""
 
 UP_OR_DOWN = ((1.0, "up"), (0.0, "down"), (NOT_KNOWN, "not known"))
+ANSWERS_OR_NOT = ((1.0, "answers"), (0.0, "does not answer"))
 UP_LATE_OR_DOWN = ((2.0, "up"), (1.0, "late"), (0.0, "down"))
 UP_LATE_OR_DOWN_STEPS = (
     Step(value=None, colour=Colour.RED),

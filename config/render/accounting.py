@@ -16,7 +16,7 @@ from config.settings import (
     span_minutes,
     tres_text,
 )
-from config.settings.budgets import BILLING, billing_minutes
+from config.settings.budgets import BILLING, Budget, billing_minutes
 
 
 def accounting_json(settings: ClusterSettings) -> str:
@@ -25,7 +25,7 @@ def accounting_json(settings: ClusterSettings) -> str:
     document = {
         "version": 1,
         "cluster": settings.name,
-        "root_billing_minutes": _billing_minutes(settings.budget.dollars),
+        **_root(settings.budget),
         "qos": {name: _qos(qos[name]) for name in sorted(qos)},
         "accounts": {
             name: _account(settings, name, account)
@@ -43,6 +43,15 @@ def accounting_json(settings: ClusterSettings) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
+def _root(budget: Budget) -> dict[str, Any]:
+    """Limits of Slurm's top account, the budgets of the whole cluster. Of `billing` its number, of
+    the other types, where there are some, what sacctmgr prints."""
+    minutes = _grp_tres_minutes(budget.tres_mins, budget.dollars)
+    billing = minutes.pop(BILLING, None)
+    others = {"root_tres_minutes": tres_text(minutes)} if minutes else {}
+    return {"root_billing_minutes": billing, **others}
+
+
 def _account(settings: ClusterSettings, name: str, account: Account) -> dict[str, Any]:
     return {
         "parent": account.parent,
@@ -56,11 +65,9 @@ def _account(settings: ClusterSettings, name: str, account: Account) -> dict[str
 
 def _account_limits(limits: Limits, budget: float | None) -> dict[str, str | None]:
     """Limits by sacctmgr's name, each as sacctmgr prints it."""
-    minutes = _billing_minutes(budget)
-    paid = {} if minutes is None else {BILLING: minutes}
     return {
         "GrpTRES": _tres(limits.grp_tres),
-        "GrpTRESMins": _tres({**(limits.grp_tres_mins or {}), **paid}),
+        "GrpTRESMins": _tres(_grp_tres_minutes(limits.grp_tres_mins, budget)),
         "MaxTRESPerJob": _tres(limits.max_tres_per_job),
         "GrpJobs": _count(limits.grp_jobs),
         "GrpSubmitJobs": _count(limits.grp_submit_jobs),
@@ -92,8 +99,10 @@ def _tres(tres: dict[str, int] | None) -> str | None:
     return tres_text(tres) if tres else None
 
 
-def _billing_minutes(dollars: float | None) -> int | None:
-    return None if dollars is None else billing_minutes(dollars)
+def _grp_tres_minutes(minutes: dict[str, int] | None, dollars: float | None) -> dict[str, int]:
+    """A limit of TRES-minutes, among them those of money."""
+    paid = {} if dollars is None else {BILLING: billing_minutes(dollars)}
+    return {**(minutes or {}), **paid}
 
 
 def _count(value: int | None) -> str | None:

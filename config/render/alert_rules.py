@@ -69,6 +69,8 @@ def _rule(alert: Alert, settings: ClusterSettings) -> dict[str, Any]:
         "annotations": {
             "summary": f"Cluster {settings.name}: {filled(alert.summary)}",
             "description": filled(alert.description),
+            "meaning": alert.meaning,
+            "todo": alert.todo[0],
             "runbook_url": f"{settings.monitoring.alerts.runbook_base}#{alert.anchor}",
             "dashboard": alert.dashboard,
         },

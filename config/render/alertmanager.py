@@ -24,11 +24,18 @@ _SUBJECT = (
     " {{ .CommonLabels.cluster }}: {{ .CommonLabels.alertname }}"
     "{{ if gt (len .Alerts) 1 }} ({{ len .Alerts }}){{ end }}"
 )
+# What is the same for all alerts of a message, which have one name, is said once.
 _TEXT = """\
-{{ range .Alerts }}{{ if eq .Status `resolved` }}Over: {{ end }}{{ .Annotations.summary }}.
+{{ $time := `2006-01-02 15:04 UTC` }}{{ range .Alerts.Firing }}{{ .Annotations.summary }}.
 {{ .Annotations.description }}
-Since {{ .StartsAt.UTC.Format `2006-01-02 15:04 UTC` }}. What to do: {{ .Annotations.runbook_url }}
+Since {{ .StartsAt.UTC.Format $time }}.
 
+{{ end }}{{ range .Alerts.Resolved }}Over: {{ .Annotations.summary }}.
+From {{ .StartsAt.UTC.Format $time }} to {{ .EndsAt.UTC.Format $time }}.
+
+{{ end }}{{ if .Alerts.Firing }}What it means: {{ .CommonAnnotations.meaning }}
+What to do first: {{ .CommonAnnotations.todo }}
+All steps: {{ .CommonAnnotations.runbook_url }}%s
 {{ end }}"""
 
 
@@ -97,8 +104,9 @@ def _receivers(receivers: Alerts) -> Iterator[dict[str, Any]]:
 
 def _people(receivers: Alerts) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    text = _TEXT % ("" if receivers.links_to_runbook else " in your checkout")
     if receivers.email:
-        found["email_configs"] = [_mail(receivers.email)]
+        found["email_configs"] = [_mail(receivers.email, text)]
     if receivers.webhook:
         found["slack_configs"] = [
             {
@@ -107,15 +115,17 @@ def _people(receivers: Alerts) -> dict[str, Any]:
                 "send_resolved": True,
                 "title": _SUBJECT,
                 "title_link": "",
-                "text": _TEXT,
+                # What a telephone shows of it; by default a link to this machine's 127.0.0.1.
+                "fallback": _SUBJECT,
+                "text": text,
             }
         ]
     if receivers.sns:
-        found["sns_configs"] = [_topic(receivers.sns)]
+        found["sns_configs"] = [_topic(receivers.sns, text)]
     return found
 
 
-def _mail(email: Email) -> dict[str, Any]:
+def _mail(email: Email, text: str) -> dict[str, Any]:
     login = {
         "auth_username": email.username,
         "auth_password_file": f"{SECRETS_DIRECTORY}/{MAIL_LOGIN}",
@@ -129,15 +139,15 @@ def _mail(email: Email) -> dict[str, Any]:
         "send_resolved": True,
         "headers": {"Subject": _SUBJECT},
         "html": "",
-        "text": _TEXT,
+        "text": text,
     }
 
 
-def _topic(sns: Sns) -> dict[str, Any]:
+def _topic(sns: Sns, text: str) -> dict[str, Any]:
     return {
         "topic_arn": sns.topic_arn,
         "sigv4": {"region": sns.region},
         "send_resolved": True,
         "subject": _SUBJECT,
-        "message": _TEXT,
+        "message": text,
     }

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from config.settings import ROOT, ClusterSettings
+from config.settings.tres_budgets import tres_budgets
 
 QUERY_SECONDS = 60
 """Seconds between two queries of the accounting database, each of which costs slurmdbd work."""
@@ -12,13 +13,17 @@ QUEUE_SECONDS = 15
 
 
 def exporter_json(settings: ClusterSettings) -> str:
-    """The file's text. Budgets are dollars in `budget_period`; `root` is the whole cluster."""
+    """The file's text. Budgets are dollars, and minutes by TRES where there are some, in
+    `budget_period`; `root` is the whole cluster."""
     accounts: dict[str, dict[str, Any]] = {
         name: {"parent": account.parent, "budget_dollars": account.budget_dollars}
         for name, account in sorted(settings.accounts.items())
     }
-    if settings.budget.dollars is not None:
+    minutes = tres_budgets(settings)
+    if settings.budget.dollars is not None or ROOT in minutes:
         accounts[ROOT] = {"budget_dollars": settings.budget.dollars}
+    for name, budget in minutes.items():
+        accounts[name]["tres_minutes"] = budget
     document = {
         "version": 1,
         "cluster": settings.name,
@@ -28,6 +33,7 @@ def exporter_json(settings: ClusterSettings) -> str:
         "max_users": settings.monitoring.max_users,
         "budget_period": settings.budget.period,
         "accounts": accounts,
+        "users": sorted(settings.users),
         **({"job_comments": True} if settings.monitoring.job_comments else {}),
     }
     return json.dumps(document, indent=1) + "\n"

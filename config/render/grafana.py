@@ -191,15 +191,32 @@ class _Mark(models.AnnotationQuery):
         return {**super().to_json(), **self._texts}
 
 
+# Its count of cycles begins anew when it starts, and at midnight (UTC). Around midnight it has
+# started only if it was silent before, which it is for some seconds.
+_SLURMCTLD_STARTED = (
+    "resets(slurm_schedule_cycle_cnt[$__rate_interval]) > 0"
+    " unless on () (hour() * 60 + minute() < 3"
+    ' unless on () min_over_time(up{job="slurm-scheduler"}[$__rate_interval]) == 0)'
+)
+# By what each tells of its start. The job exporter tells nothing, and the exporters of MySQL and
+# of machines are not what their jobs are about.
+_STARTED = " or ".join(
+    (
+        'changes(process_start_time_seconds{job=~"prometheus|alertmanager"}[$__rate_interval]) > 0',
+        "resets(hpc_stack_round_seconds_count[$__rate_interval]) > 0",
+        "resets(mysql_global_status_uptime[$__rate_interval]) > 0",
+        f'label_replace({_SLURMCTLD_STARTED}, "job", "slurmctld", "", "")',
+    )
+)
+
+
 def _marks() -> Iterator[_Mark]:
     yield _Mark(
-        name="slurmctld restarts",
-        # Its count of cycles begins anew when it starts, and at midnight (UTC).
-        expr="resets(slurm_schedule_cycle_cnt[$__rate_interval]) > 0"
-        " unless on () (hour() * 60 + minute() < 3)",
+        name="Restarts",
+        expr=_STARTED,
         color="orange",
-        title="slurmctld started",
-        text="Or its statistics were set to zero (`sdiag --reset`).",
+        title="{{job}} started",
+        text="Of slurmctld: or its statistics were set to zero (`sdiag --reset`).",
     )
     yield _Mark(
         name="slurmctld is silent",
@@ -214,4 +231,11 @@ def _marks() -> Iterator[_Mark]:
         color="blue",
         title="{{pool}}: nodes launched",
         text="{{capacity}}",
+    )
+    yield _Mark(
+        name="Ends of nodes",
+        expr="sum by (pool, result) (increase(hpc_stack_terminations_total[$__rate_interval])) > 0",
+        color="purple",
+        title="{{pool}}: nodes ended",
+        text="{{result}}",
     )

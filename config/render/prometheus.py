@@ -64,7 +64,8 @@ def _jobs(settings: ClusterSettings, site: Site) -> Iterator[dict[str, Any]]:
     yield _job("host", f"{host or 'node-exporter'}:{NODE_METRICS_PORT}")
     yield _discovered("node", "nodes.json")
     if site.measures_gpus:
-        yield _job("gpu", f"dcgm-exporter:{GPU_METRICS_PORT}") | {
+        # `up` is about all GPUs at once; what is of one has its node's labels in their place.
+        yield _job("gpu", f"dcgm-exporter:{GPU_METRICS_PORT}", node="this machine", pool="all") | {
             "metric_relabel_configs": list(_nodes_of_gpus(settings, site))
         }
     elif site.aws and any(pool.gpus for pool in settings.pools.values()):
@@ -88,8 +89,9 @@ def _nodes_of_gpus(settings: ClusterSettings, site: Site) -> Iterator[dict[str, 
                 }
 
 
-def _job(name: str, target: str) -> dict[str, Any]:
-    return {"job_name": name, "static_configs": [{"targets": [target]}]}
+def _job(name: str, target: str, **labels: str) -> dict[str, Any]:
+    found = {"targets": [target], **({"labels": labels} if labels else {})}
+    return {"job_name": name, "static_configs": [found]}
 
 
 def _discovered(name: str, file: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from config.settings import ClusterSettings, Pool
 from config.settings.budgets import usual_price
 from config.settings.pools import Gpus
 from config.settings.slurm import HALF_LIFE
+from config.settings.tres_budgets import tres_budgets
 
 PROGRAMS = "/usr/libexec/hpc-stack"
 RESETS = {"month": "MONTHLY", "quarter": "QUARTERLY", "year": "YEARLY", "forever": "NONE"}
@@ -140,7 +141,7 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
 def _past_use(settings: ClusterSettings) -> list[str]:
     """How long use counts, and as what: CPUs or, where there are prices, money."""
     lines = [f"PriorityDecayHalfLife={settings.slurm.priority.half_life or HALF_LIFE}"]
-    if settings.has_budget:
+    if settings.has_budget or tres_budgets(settings):
         reset = RESETS[settings.budget.period]
         lines = ["PriorityDecayHalfLife=0", f"PriorityUsageResetPeriod={reset}"]
     if _has_prices(settings):

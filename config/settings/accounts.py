@@ -28,11 +28,11 @@ class Limits(Part):
     grp_tres: Tres | None = None
     """Resources in use at a time by all jobs of the account and its children (`GrpTRES`)."""
     grp_tres_mins: Tres | None = None
-    """Resource minutes used by all jobs of the account and its children (`GrpTRESMins`).
+    """Resource minutes of all jobs of the account and its children in a `budget.period`
+    (`GrpTRESMins`).
 
-    Past use fades: it halves every `slurm.priority.half_life`. Where there is any budget, it counts
-    in full until the budget's period ends. Where pools have prices, `billing` is money, 10000 for a
-    dollar an hour; `budget_dollars` is the same limit in dollars.
+    A job waits until what is left is enough for its whole time limit. Where pools have prices,
+    `billing` is money, 10000 for a dollar an hour; `budget_dollars` is the same limit in dollars.
     """
     max_tres_per_job: Tres | None = None
     """Resources of one job (`MaxTRESPerJob`)."""

@@ -120,7 +120,15 @@ class Alerts(Part):
             json_schema_extra={"allowed": "a path or URL without '#'"},
         ),
     ] = "docs/runbook.md"
-    """Where people find the runbook: each alert links to its paragraph there."""
+    """Where people find the runbook: each alert links to its paragraph there.
+
+    A URL, such as that of the file in your Git server: a path is no link in a message.
+    """
+
+    @property
+    def links_to_runbook(self) -> bool:
+        """Whether a message can link to it, rather than say where it lies in a checkout."""
+        return self.runbook_base.startswith(("https://", "http://"))
 
     @property
     def secrets(self) -> tuple[str, ...]:

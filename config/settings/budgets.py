@@ -1,7 +1,7 @@
-"""Budgets: what the jobs of an account, or of the whole cluster, may cost in a period.
+"""Budgets: what the jobs of an account, or of the whole cluster, may cost or use in a period.
 
-Slurm enforces them, as limits of the TRES `billing`. That is money: a job's share of its nodes,
-times their price. How a price becomes weights is in config/render/billing_weights.py.
+Slurm enforces them, as limits of TRES-minutes. The TRES `billing` is money: a job's share of its
+nodes, times their price. How a price becomes weights is in config/render/billing_weights.py.
 """
 
 from decimal import Decimal
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from config.settings.part import Number, Part
 from config.settings.pools import Pool
+from config.settings.tres import Tres
 
 BILLING = "billing"
 """The TRES that counts money."""
@@ -22,20 +23,24 @@ Dollars = Annotated[Number, Field(ge=0.01, le=100_000_000)]
 
 
 class Budget(Part):
-    """What all jobs together may cost, and how every budget counts.
+    """What all jobs together may cost or use, and how every budget counts.
 
-    Accounts have budgets of their own, `accounts.<name>.budget_dollars`.
+    Accounts have budgets of their own, `accounts.<name>.budget_dollars` and
+    `accounts.<name>.limits.grp_tres_mins`.
     """
 
     dollars: Dollars | None = None
     """Dollars in a period for the jobs of all accounts together. Not set: no limit."""
+    tres_mins: Tres | None = None
+    """Resource minutes in a period for the jobs of all accounts together (`GrpTRESMins` of Slurm's
+    top account). Not set: no limit."""
     period: Literal["month", "quarter", "year", "forever"] = "month"
     """How long a budget lasts, the accounts' as well; all begin anew at midnight UTC of the first
     day of the next calendar month, quarter or year. `forever`: never."""
     warn_at: Annotated[Number, Field(ge=0, le=1)] = 0.8
     """Share of a budget at which the alert BudgetNear says so."""
     at_limit: Literal["hold", "release_nodes"] = "hold"
-    """What happens at the limit of the whole cluster. Running jobs go on.
+    """What happens when the dollars of the whole cluster are spent. Running jobs go on.
 
     `hold`: new jobs wait. `release_nodes`: besides, nodes that are there for `min_nodes`,
     `warm_nodes` or a `schedule` go once they are idle.

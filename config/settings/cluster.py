@@ -101,7 +101,7 @@ class ClusterSettings(ClusterFields):
 
     @property
     def has_budget(self) -> bool:
-        """Whether the cluster or any account has a budget."""
+        """Whether the cluster or any account has a budget in dollars."""
         budgets = [self.budget.dollars, *(one.budget_dollars for one in self.accounts.values())]
         return any(dollars is not None for dollars in budgets)
 

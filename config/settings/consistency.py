@@ -120,43 +120,70 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
 
 
 def _budgets(draft: Draft) -> Iterator[Mistake]:
-    budgets = dict(_budget_settings(draft))
-    if not budgets:
-        return
+    dollars, minutes = dict(_dollar_budgets(draft)), dict(_tres_budgets(draft))
     prices = [usual_price(pool) for pool in draft.pools.read.values()]
     if draft.pools.all_read and not any(prices):
-        for location, dollars in budgets.items():
+        for location, amount in dollars.items():
             yield mistake_at(
                 location,
-                dollars,
+                amount,
                 "a budget only where a pool has a price: here it would never be reached",
                 "set cluster.pools.<pool>.price_per_hour, or limit resources instead: "
-                "cluster.accounts.<name>.limits.grp_tres_mins",
+                "cluster.budget.tres_mins, cluster.accounts.<name>.limits.grp_tres_mins",
             )
+    yield from _two_limits_of_money(draft)
+    yield from _qos_in_place_of_budgets(draft, bool(dollars))
+    if draft.budget and draft.budget.at_limit == "release_nodes" and draft.budget.dollars is None:
+        yield mistake_at(
+            ("budget", "at_limit"),
+            draft.budget.at_limit,
+            "hold, where the cluster has no budget of dollars: only those let nodes go",
+            "remove at_limit, or set cluster.budget.dollars",
+        )
+    if dollars or minutes:
+        kinds = frozenset(kind for limits in minutes.values() for kind in limits)
+        yield from _endless_use(draft, bool(dollars), kinds)
+
+
+def _two_limits_of_money(draft: Draft) -> Iterator[Mistake]:
+    if draft.budget and draft.budget.dollars is not None:
+        yield from _billing_besides(("budget", "tres_mins"), draft.budget.tres_mins, "dollars")
     for name, account in sorted(draft.accounts.read.items()):
-        minutes = account.limits.grp_tres_mins or {}
-        if account.budget_dollars is not None and BILLING in minutes:
-            yield mistake_at(
-                ("accounts", name, "limits", "grp_tres_mins"),
-                f"{BILLING}={minutes[BILLING]}",
-                "the other types: budget_dollars is the account's limit of billing",
-                f"remove {BILLING}, or budget_dollars",
-            )
+        if account.budget_dollars is not None:
+            location = ("accounts", name, "limits", "grp_tres_mins")
+            yield from _billing_besides(location, account.limits.grp_tres_mins, "budget_dollars")
+
+
+def _billing_besides(
+    location: tuple[object, ...], minutes: Mapping[str, int] | None, dollars: str
+) -> Iterator[Mistake]:
+    if minutes and BILLING in minutes:
+        whose = "the account's" if location[0] == "accounts" else "the cluster's"
+        yield mistake_at(
+            location,
+            f"{BILLING}={minutes[BILLING]}",
+            f"the other types: {dollars} is {whose} limit of billing",
+            f"remove {BILLING}, or {dollars}",
+        )
+
+
+def _qos_in_place_of_budgets(draft: Draft, has_dollars: bool) -> Iterator[Mistake]:
+    """Slurm takes a limit from the QOS where that has it, and then not from the accounts."""
+    for_all = (draft.budget and draft.budget.tres_mins) or {}
+    guarded = {*for_all, *((BILLING,) if has_dollars else ())}
     for name, qos in sorted(draft.qos.read.items()):
-        minutes = qos.grp_tres_mins or {}
-        if BILLING in minutes:
-            # Slurm takes a limit from the QOS where that has it, and then not from the accounts.
-            yield mistake_at(
-                ("qos", name, "grp_tres_mins"),
-                f"{BILLING}={minutes[BILLING]}",
-                "the other types where there are budgets: for jobs of this QOS it would hold in "
-                "place of every budget",
-                f"remove {BILLING}",
-            )
-    yield from _endless_use(draft)
+        for kind, count in (qos.grp_tres_mins or {}).items():
+            if kind in guarded:
+                yield mistake_at(
+                    ("qos", name, "grp_tres_mins"),
+                    f"{kind}={count}",
+                    "the other types where there are budgets: for jobs of this QOS it would hold "
+                    "in place of every budget",
+                    f"remove {kind}",
+                )
 
 
-def _endless_use(draft: Draft) -> Iterator[Mistake]:
+def _endless_use(draft: Draft, has_dollars: bool, kinds: frozenset[str]) -> Iterator[Mistake]:
     """What cannot be together with a budget: use that fades, and jobs without an end."""
     half_life = draft.slurm.priority.half_life if draft.slurm else None
     if half_life is not None:
@@ -167,7 +194,8 @@ def _endless_use(draft: Draft) -> Iterator[Mistake]:
             "remove it; budget.period says when past use is forgotten",
         )
     for name, pool in sorted(draft.pools.read.items()):
-        if usual_price(pool) and pool.time_limit == UNLIMITED:
+        counted = (has_dollars and usual_price(pool)) or any(_has(pool, kind) for kind in kinds)
+        if counted and pool.time_limit == UNLIMITED:
             yield mistake_at(
                 ("pools", name, "time_limit"),
                 pool.time_limit,
@@ -177,7 +205,22 @@ def _endless_use(draft: Draft) -> Iterator[Mistake]:
             )
 
 
-def _budget_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], float]]:
+def _has(pool: Pool, kind: str) -> bool:
+    """Whether a TRES is one of those that jobs in the pool may use."""
+    if not is_gpu(kind):
+        return True
+    return pool.gpus is not None and kind in ("gres/gpu", f"gres/gpu:{pool.gpus.type}")
+
+
+def _tres_budgets(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[str, int]]]:
+    if draft.budget and draft.budget.tres_mins:
+        yield ("budget", "tres_mins"), draft.budget.tres_mins
+    for name, account in sorted(draft.accounts.read.items()):
+        if account.limits.grp_tres_mins:
+            yield ("accounts", name, "limits", "grp_tres_mins"), account.limits.grp_tres_mins
+
+
+def _dollar_budgets(draft: Draft) -> Iterator[tuple[tuple[object, ...], float]]:
     if draft.budget and draft.budget.dollars is not None:
         yield ("budget", "dollars"), draft.budget.dollars
     for name, account in sorted(draft.accounts.read.items()):
@@ -369,6 +412,8 @@ def _gres_in_limits(draft: Draft) -> Iterator[Mistake]:
 
 def _tres_settings(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[str, int]]]:
     parts: list[tuple[tuple[object, ...], Part]] = []
+    if draft.budget:
+        parts.append((("budget",), draft.budget))
     for name, account in draft.accounts.read.items():
         parts.append((("accounts", name, "limits"), account.limits))
     for name, qos in draft.qos.read.items():

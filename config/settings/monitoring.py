@@ -27,6 +27,6 @@ class Monitoring(Part):
     """Whether Grafana runs, wherever its image can be had."""
     job_comments: Switch = False
     """Whether each ended job gets a line about what it used and cost, as its AdminComment:
-    `sacct -o JobID,AdminComment%80`."""
+    `sacct -o JobID,AdminComment%120`."""
     alerts: Alerts = Alerts()
     """Where alerts go."""

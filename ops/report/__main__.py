@@ -21,7 +21,7 @@ from ops.report.contents import contents
 from ops.report.data import Answers, ask, began
 from ops.report.page import page
 from ops.report.prometheus import NoAnswer, Prometheus, Refused
-from ops.report.subject import Subject, subject_of
+from ops.report.subject import Subject, measured, subject_of
 from ops.report.timeline import Timeline
 from ops.stack import StackProblem, run_command
 
@@ -39,6 +39,7 @@ def make_report(
         timeline = timeline.since(began(prometheus, timeline))
     except (NoAnswer, Refused) as problem:
         raise StackProblem(_silent(subject, url, problem)) from None
+    subject = measured(subject, prometheus, timeline)
     shown = contents(dashboards, subject)
     choice = subject.account.choice if subject.account else None
     answers = ask(shown, prometheus, timeline, subject.has, choice)

@@ -9,7 +9,9 @@ from itertools import chain
 
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query
 from config.panels.queries import Choice, promql
+from config.panels.sources import Source, sources_of, state_of
 from ops.report.prometheus import NoAnswer, Prometheus, Refused, Sampled
+from ops.report.silence import is_silent, last_answer, silence
 from ops.report.timeline import Timeline
 
 THREADS = 4
@@ -59,6 +61,8 @@ class Answers:
     queries: int
     failed: int
     by_panel: Mapping[Panel, Answer]
+    silences: Mapping[Source, str]
+    """In words, of the panels' sources that do not answer now."""
 
 
 @dataclass(frozen=True)
@@ -90,25 +94,33 @@ def ask(
         panel
         for dashboard in dashboards
         for panel in dashboard.panels
-        if panel.needs in (Needs.NOTHING, *has)
+        if panel.needs in (Needs.NOTHING, *has) and not panel.tells_of_sources
     ]
     by_panel = {
         panel: [_question(panel, query, timeline, choice) for query in panel.queries]
         for panel in panels
     }
-    questions = list(dict.fromkeys(chain.from_iterable(by_panel.values())))
+    states = {source: _Question(state_of([source]), False) for source in sources_of(panels)}
+    questions = list(dict.fromkeys(chain(*by_panel.values(), states.values())))
     asker = _Asker(prometheus, timeline)
     with ThreadPoolExecutor(THREADS) as pool:
         outcomes = dict(zip(questions, pool.map(asker, questions), strict=True))
+        silent = {
+            source: _Question(last_answer(source, timeline), False)
+            for source, asked in states.items()
+            if is_silent(source, outcomes[asked])
+        }
+        outcomes |= zip(silent.values(), pool.map(asker, silent.values()), strict=True)
     return Answers(
         timeline=timeline,
         has=has,
-        queries=len(questions),
+        queries=len(outcomes),
         failed=sum(isinstance(outcome, Exception) for outcome in outcomes.values()),
         by_panel={
             panel: _answer(panel, [outcomes[question] for question in asked])
             for panel, asked in by_panel.items()
         },
+        silences={source: silence(source, outcomes[asked]) for source, asked in silent.items()},
     )
 
 

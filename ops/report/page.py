@@ -1,7 +1,7 @@
 """The page: one HTML file with everything in it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ops.report.data import Answers
 from ops.report.facts import facts
 from ops.report.subject import Subject
 from ops.report.timeline import Timeline, moment
-from ops.report.views import Drawing, Section, View
+from ops.report.views import Drawing, RowView, Section, View
 
 MOST_CONCERNS = 10
 """Listed at the top; where nothing answers, there would be one for each panel."""
@@ -38,7 +38,7 @@ class Concern:
     title: str
     text: str
     anchor: str
-    """The id of the panel that says more."""
+    """The id of the panel or row that says more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,22 +133,31 @@ def _active(section: Section, view: View, colour: Colour) -> Iterator[Concern]:
 
 
 def _panels(section: Section, colour: Colour) -> Iterator[Concern]:
-    """The section's panels of a colour; several with the same reason are one concern."""
-    alike: dict[str, list[View]] = {}
-    for view in section.views:
-        if view.urgent and view.colour == colour:
-            # What is no message is about its own panel alone.
-            alike.setdefault(view.message or view.id, []).append(view)
-    for views in alike.values():
-        more = len(views) - 2
-        names = ", ".join(view.title for view in views[:2])
-        yield Concern(
-            section=section.title,
-            colour=colour,
-            title=f"{names} and {more} more" if more > 0 else names,
-            text=views[0].summary,
-            anchor=views[0].id,
+    """The section's rows and panels of a colour; several with the same reason are one concern."""
+    alike: dict[str, list[Concern]] = {}
+    for reason, concern in _one_by_one(section, colour):
+        alike.setdefault(reason, []).append(concern)
+    for found in alike.values():
+        more = len(found) - 2
+        names = ", ".join(one.title for one in found[:2])
+        yield replace(found[0], title=f"{names} and {more} more" if more > 0 else names)
+
+
+def _one_by_one(section: Section, colour: Colour) -> Iterator[tuple[str, Concern]]:
+    """Each with its reason."""
+
+    def concern(one: RowView | View, text: str) -> Concern:
+        return Concern(
+            section=section.title, colour=colour, title=one.title, text=text, anchor=one.id
         )
+
+    for row in section.rows:
+        if colour is Colour.RED:
+            yield from ((text, concern(row, text)) for text in row.untold)
+        for view in row.views:
+            if view.urgent and view.colour == colour:
+                # What is no message is about its own panel alone.
+                yield view.message or view.id, concern(view, view.summary)
 
 
 def _span(timeline: Timeline) -> tuple[str, str]:

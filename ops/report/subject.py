@@ -1,19 +1,37 @@
 """The cluster that a report is about, by its stack's settings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from config.panels.jobs import ACCOUNT, finished
 from config.panels.model import Needs
-from config.panels.queries import Choice
+from config.panels.queries import Choice, promql
 from config.render.compose_monitoring import pages
 from config.settings import ClusterSettings, SettingsError, load_cluster
 from config.settings.mistakes import one_of, pick
+from config.settings.tres_budgets import tres_budgets
 from ops.aws_settings import KEY, settings_of
+from ops.report.prometheus import NoAnswer, Prometheus, Refused
+from ops.report.timeline import Timeline
 from ops.stack import StackProblem
+
+_TOLD_AS_OTHER = {
+    "users": (
+        finished(f'{ACCOUNT}, user="other"'),
+        "Of the jobs here, {jobs} told as the user `other`",
+    ),
+    # For which of their accounts those were is not known.
+    "accounts": (
+        finished('account="other", user=~"$user"'),
+        "Of the jobs of users here, {jobs} told as the account `other`, and missing where it is "
+        "one of these",
+    ),
+}
+"""What the job exporter had no name left for (images/job-exporter): jobs, and words for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +43,7 @@ class ChosenAccount:
     choice: Choice
     """The account, then those below it; their users."""
     unmeasured: str = ""
-    """Which of their measurements may be missing, and why; else empty."""
+    """Which of their measurements are missing, and why; else empty, also before it was asked."""
 
     @property
     def below(self) -> tuple[str, ...]:
@@ -89,8 +107,16 @@ def chosen_account(settings: ClusterSettings, name: str) -> ChosenAccount:
         name=name,
         description=settings.accounts[name].description,
         choice=Choice(accounts=accounts, users=tuple(sorted(users))),
-        unmeasured=_unmeasured(settings),
     )
+
+
+def measured(subject: Subject, prometheus: Prometheus, timeline: Timeline) -> Subject:
+    """The subject, with what Prometheus does not know of its account in this time."""
+    account = subject.account
+    if account is None:
+        return subject
+    missing = " ".join(_unmeasured(account.choice, prometheus, timeline))
+    return replace(subject, account=replace(account, unmeasured=missing))
 
 
 def _below(settings: ClusterSettings, name: str) -> Iterator[str]:
@@ -101,17 +127,18 @@ def _below(settings: ClusterSettings, name: str) -> Iterator[str]:
             yield from _below(settings, one)
 
 
-def _unmeasured(settings: ClusterSettings) -> str:
-    for kind, count, most in (
-        ("accounts", len(settings.accounts), settings.monitoring.max_accounts),
-        ("users", len(settings.users), settings.monitoring.max_users),
-    ):
-        if count > most:
-            return (
-                f"The cluster has {count} {kind}, and {most} of them measurements of their own: "
-                f"some may be missing here. Raise `monitoring.max_{kind}`."
-            )
-    return ""
+def _unmeasured(choice: Choice, prometheus: Prometheus, timeline: Timeline) -> Iterator[str]:
+    for kind, (jobs, words) in _TOLD_AS_OTHER.items():
+        query = promql(f"round(sum({jobs}))", time_range=timeline.wanted, choice=choice)
+        try:
+            found = prometheus.now(query, timeline.end)
+        except (NoAnswer, Refused) as problem:
+            yield f"Whether all {kind} are told by name is not known: {problem}."
+            continue
+        count = int(found[0].samples[0][1]) if found else 0
+        if count:
+            told = words.format(jobs=f"{count} is" if count == 1 else f"{count} are")
+            yield f"{told}. Raise `monitoring.max_{kind}`: it holds for jobs from then on."
 
 
 def prometheus_url(settings: ClusterSettings) -> str:
@@ -126,6 +153,7 @@ def what_it_has(settings: ClusterSettings) -> frozenset[Needs]:
         Needs.MACHINES: settings.platform == "aws",
         Needs.AWS: settings.platform == "aws",
         Needs.BUDGET: settings.has_budget,
+        Needs.MINUTES: bool(tres_budgets(settings)),
     }
     return frozenset(need for need, is_there in has.items() if is_there)
 

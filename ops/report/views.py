@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Row, Unit
+from config.panels.sources import sources_of
 from ops.report import numbers
 from ops.report.data import Answer, Answers, Series
 from ops.report.histogram import histogram
@@ -65,6 +66,8 @@ class View:
     message: str = ""
     note: str = ""
     advises: bool = False
+    silences: tuple[str, ...] = ()
+    """Of those who tell what it shows: since when they do not."""
 
     @property
     def urgent(self) -> bool:
@@ -72,6 +75,11 @@ class View:
         # What has no answer is no advice.
         judges = self.kind == "message" or (self.kind in _JUDGING and not self.advises)
         return judges and self.colour in (Colour.RED, Colour.YELLOW)
+
+    @property
+    def tells_of_silence(self) -> bool:
+        """Whether it is red because those who tell of it do not."""
+        return bool(self.silences) and self.kind in ("light", "message") and self.urgent
 
     @property
     def summary(self) -> str:
@@ -87,11 +95,25 @@ class View:
 class RowView:
     """Panels under a heading: small ones side by side, large ones in two columns."""
 
+    id: str
     title: str
     tiles: tuple[View, ...] = ()
     cards: tuple[View, ...] = ()
+    silences: tuple[str, ...] = ()
+    """Of its panels; it is red then, however much older data they show."""
     lacks: tuple[str, ...] = ()
     """In the place of panels, where all of them need what the cluster has not: what that is."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All its panels."""
+        return (*self.tiles, *self.cards)
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Its silences of which no panel says why it is red."""
+        told = {text for view in self.views if view.tells_of_silence for text in view.silences}
+        return tuple(text for text in self.silences if text not in told)
 
     @property
     def columns(self) -> int:
@@ -113,11 +135,13 @@ class Section:
     def views(self) -> Iterator[View]:
         """All its panels."""
         for row in self.rows:
-            yield from (*row.tiles, *row.cards)
+            yield from row.views
 
     @property
     def colour(self) -> str:
-        """The most urgent one of its panels."""
+        """The most urgent one of its rows and panels."""
+        if any(row.silences for row in self.rows):
+            return Colour.RED
         return _most_urgent(view.colour for view in self.views if view.urgent)
 
     @property
@@ -148,19 +172,27 @@ class Drawing:
         )
 
     def _row(self, name: str, row: Row) -> RowView:
-        if row.panels and all(self._lacks(panel) for panel in row.panels):
-            lacks = dict.fromkeys(panel.needs.value for panel in row.panels)
-            return RowView(title=row.title, lacks=tuple(lacks))
-        small = [panel for panel in row.panels if panel.kind in _SMALL]
-        large = [panel for panel in row.panels if panel.kind not in _SMALL]
+        panels = [panel for panel in row.panels if not panel.tells_of_sources]
+        if panels and all(self._lacks(panel) for panel in panels):
+            lacks = dict.fromkeys(panel.needs.value for panel in panels)
+            return RowView(id=name, title=row.title, lacks=tuple(lacks))
+        small = [panel for panel in panels if panel.kind in _SMALL]
+        large = [panel for panel in panels if panel.kind not in _SMALL]
         return RowView(
+            id=name,
             title=row.title,
+            silences=self._silences(panel for panel in panels if not self._lacks(panel)),
             tiles=tuple(self._view(f"{name}-t{n}", panel) for n, panel in enumerate(small)),
             cards=tuple(
                 self._view(f"{name}-c{n}", panel, wide=wide)
                 for n, (panel, wide) in enumerate(zip(large, widths(large), strict=True))
             ),
         )
+
+    def _silences(self, panels: Iterable[Panel]) -> tuple[str, ...]:
+        """Of who tells what they show, each once."""
+        silent = self.answers.silences
+        return tuple(dict.fromkeys(silent[one] for one in sources_of(panels) if one in silent))
 
     def _lacks(self, panel: Panel) -> bool:
         return panel.needs not in (Needs.NOTHING, *self.answers.has)
@@ -173,6 +205,7 @@ class Drawing:
         if self._lacks(panel):
             return View(**about, kind="message", message=f"needs {panel.needs.value}")
         answer = self.answers.by_panel[panel]
+        about["silences"] = silences = self._silences([panel])
         if answer.failures:
             return View(**about, kind="message", colour="red", message=" ".join(answer.failures))
         if answer.series and panel.kind in MOST_ITEMS:
@@ -180,9 +213,12 @@ class Drawing:
         if answer.series and (drawn := self._figure(panel, answer)):
             self.plots[f"{name}-plot"] = drawn.plot
             return View(**about, kind="plot", legend=drawn.legend, note=drawn.note)
+        is_fault = panel.kind is Kind.LIGHT or not panel.empty_is_fine
+        if silences and (answer.nothing or not is_fault):
+            # That there was nothing says nothing while nobody tells.
+            return View(**about, kind="message", colour="red", message="; ".join(silences))
         if answer.nothing and not answer.series:
             return View(**about, kind="message", message=answer.nothing)
-        is_fault = panel.kind is Kind.LIGHT or not panel.empty_is_fine
         return View(**about, kind="message", colour="red" if is_fault else "", message=panel.empty)
 
     def _figure(self, panel: Panel, answer: Answer) -> Figure | None:

@@ -214,5 +214,9 @@ def _accounts() -> dict[str, Signal]:
         exporter("hpc_stack_account_cost_period_dollars", account="research"): 20.0,
         exporter("hpc_stack_account_budget_dollars", account="root"): 500.0,
         exporter("hpc_stack_account_cost_period_dollars", account="root"): 20.0,
+        exporter("hpc_stack_account_tres_budget_minutes", account="research", tres="cpu"): 6e6,
+        exporter("hpc_stack_account_tres_used_minutes", account="research", tres="cpu"): 1e6,
+        exporter("hpc_stack_account_tres_budget_minutes", account="root", tres="gres/gpu"): 6000.0,
+        exporter("hpc_stack_account_tres_used_minutes", account="root", tres="gres/gpu"): 0.0,
         exporter("hpc_stack_jobs_unpriced_total"): 0.0,
     }

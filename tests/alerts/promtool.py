@@ -108,10 +108,10 @@ def _test(settings: ClusterSettings, fault: Fault, calm: set[str]) -> dict[str, 
         "interval": f"{fault.step}m",
         "input_series": [_input(name, values) for name, values in fault.series()],
         "alert_rule_test": [
-            {"eval_time": f"{minute}m", "alertname": fault.alert, "exp_alerts": expected}
-            for minute, expected in (
+            {"eval_time": f"{minute}m", "alertname": fault.alert, "exp_alerts": alerts}
+            for minute, alerts in (
                 (too_early, []),
-                (fault.fires, [_expected(settings, fault)]),
+                (fault.fires, [expected(settings, fault)]),
                 (fault.over, []),
             )
         ],
@@ -123,7 +123,8 @@ def _test(settings: ClusterSettings, fault: Fault, calm: set[str]) -> dict[str, 
     }
 
 
-def _expected(settings: ClusterSettings, fault: Fault) -> dict[str, Any]:
+def expected(settings: ClusterSettings, fault: Fault) -> dict[str, Any]:
+    """What Prometheus makes of a fault, but for what it puts to every alert of a cluster."""
     alert = _BY_NAME[fault.alert]
     summary = alert.summary
     for name, value in fault.labels.items():
@@ -133,7 +134,9 @@ def _expected(settings: ClusterSettings, fault: Fault) -> dict[str, Any]:
         "exp_annotations": {
             "summary": f"Cluster {settings.name}: {summary}",
             "description": fault.says,
-            "runbook_url": f"docs/runbook.md#{alert.anchor}",
+            "meaning": alert.meaning,
+            "todo": alert.todo[0],
+            "runbook_url": f"{settings.monitoring.alerts.runbook_base}#{alert.anchor}",
             "dashboard": alert.dashboard,
         },
     }

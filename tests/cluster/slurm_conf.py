@@ -16,10 +16,11 @@ def configure(cluster: RunningCluster, text: str) -> None:
     """Give it another, until slurmctld answers with it; nodes may be a moment later."""
     configurator = cluster.container("configurator")
     put_files(configurator, DIRECTORY, {FILE: text})
-    docker("exec", configurator, "scontrol", "reconfigure")
-    ping = ("docker", "exec", configurator, "scontrol", "ping")
-    await_value(
-        "slurmctld to answer",
-        lambda: subprocess.run(ping, capture_output=True, check=False).returncode == 0,
-        60,
-    )
+
+    def succeeds(*command: str) -> bool:
+        words = ("docker", "exec", configurator, "scontrol", *command)
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+    # It waits for nodes, of which some may hang.
+    await_value("slurmctld to take it", lambda: succeeds("reconfigure"), 120, 1)
+    await_value("slurmctld to answer", lambda: succeeds("ping"), 60)

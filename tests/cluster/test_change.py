@@ -24,7 +24,8 @@ def settings(cluster: RunningCluster) -> Iterator[Path]:
     up(cluster.stack)
 
 
-def _replace(file: Path, old: str, new: str) -> None:
+def change(file: Path, old: str, new: str) -> None:
+    """Change the one place of a file with that text."""
     text = file.read_text()
     assert text.count(old) == 1
     file.write_text(text.replace(old, new))
@@ -50,7 +51,7 @@ def test_a_pools_maximum_is_applied_without_touching_jobs_or_daemons(
     job = cluster.submit("ada", "sleep 25; echo survived")
     cluster.await_state(job, "RUNNING")
     before = cluster.start_times(*UNTOUCHED)
-    _replace(settings, "max_nodes: 4", "max_nodes: 6")
+    change(settings, "max_nodes: 4", "max_nodes: 6")
     shown = "\n".join(_previewed(cluster))
     assert "cpu-[1-6]" in shown
     assert "MaxJobs" not in shown
@@ -73,7 +74,7 @@ def test_an_accounts_limit_is_applied_and_taken_back(
 
     before = cluster.start_times(*UNTOUCHED)
     assert limits() == "1|cpu=2|3"
-    _replace(
+    change(
         settings,
         'limits: {max_jobs: 1, grp_tres: "cpu=2", max_submit_jobs: 3}',
         'limits: {max_jobs: 5, grp_tres: "mem=2G"}',
@@ -97,7 +98,7 @@ def test_a_warm_node_is_always_ahead_of_the_jobs_until_none_is_wanted(
         shown = cluster.run("ada", "scontrol show config")
         return str(re.findall(r"^SuspendExcNodes *= (.*)$", shown, re.MULTILINE)[0]).strip()
 
-    _replace(settings, "features: [tiny]", "features: [tiny]\n        warm_nodes: 1")
+    change(settings, "features: [tiny]", "features: [tiny]\n        warm_nodes: 1")
     up(cluster.stack)
     (first,) = await_value("a warm node", idle, 60)
     job = cluster.submit("ada", "sleep 20", "--partition=brief", "--mem=50")
@@ -108,7 +109,7 @@ def test_a_warm_node_is_always_ahead_of_the_jobs_until_none_is_wanted(
     cluster.finish(job)
     await_value("one of the two to go", lambda: len(machines()) == 1, 90)
     assert kept() in machines()
-    _replace(settings, "\n        warm_nodes: 1", "")
+    change(settings, "\n        warm_nodes: 1", "")
     up(cluster.stack)
     await_value("the last one to go", lambda: not machines(), 90)
     assert kept() == "(null)"
@@ -132,12 +133,12 @@ def test_a_user_who_joins_has_a_home_and_runs_jobs_and_one_who_leaves_is_closed(
 ) -> None:
     carol = "      carol: {uid: 2003, accounts: [research], admin: true}\n"
     dora = "      dora: {uid: 2004, accounts: [research]}\n"
-    _replace(settings, carol, carol + dora)
+    change(settings, carol, carol + dora)
     up(cluster.stack)
     job = cluster.submit("dora", "pwd; id -un")
     cluster.finish(job)
     assert cluster.output(job, "dora").split() == ["/home/dora", "dora"]
-    _replace(settings, dora, "")
+    change(settings, dora, "")
     up(cluster.stack)
     closed = cluster.run("carol", "sacctmgr -nP show assoc where user=dora format=MaxSubmit")
     assert closed == "0"
@@ -149,7 +150,7 @@ def test_a_refused_line_of_slurm_conf_leaves_the_running_cluster_as_it_was(
 ) -> None:
     job = cluster.submit("ada", "sleep 15")
     cluster.await_state(job, "RUNNING")
-    _replace(settings, "    slurm:\n", '    slurm:\n      extra: ["SwitchType=switch/nonsense"]\n')
+    change(settings, "    slurm:\n", '    slurm:\n      extra: ["SwitchType=switch/nonsense"]\n')
     with pytest.raises(StackProblem, match=r"slurm\.extra"):
         up(cluster.stack)
     assert cluster.run("ada", "sinfo --noheader")
@@ -160,8 +161,8 @@ def test_bad_settings_are_reported_together_and_nothing_is_changed(
     cluster: RunningCluster, settings: Path
 ) -> None:
     before = cluster.start_times(*UNTOUCHED, "configurator", "node-manager")
-    _replace(settings, "max_nodes: 4", "max_node: 4")
-    _replace(settings, "uid: 2003", "uid: 2001")
+    change(settings, "max_nodes: 4", "max_node: 4")
+    change(settings, "uid: 2003", "uid: 2001")
     with pytest.raises(StackProblem) as refused:
         up(cluster.stack)
     report = str(refused.value)

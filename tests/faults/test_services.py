@@ -1,10 +1,14 @@
 """Things that break: containers that die, daemons that restart, state that is lost."""
 
 import subprocess
+import time
+from collections.abc import Sequence
 
 import pytest
+from job_accounting.sacct import jobs
 
 from ops.first_job import run_first_job
+from ops.report.prometheus import Prometheus
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
 
 
@@ -227,3 +231,19 @@ def _power_down(cluster: RunningCluster) -> None:
 
 def test_after_all_of_this_a_first_job_still_runs(cluster: RunningCluster) -> None:
     assert "pi = 3.14159" in run_first_job(cluster.name, "ada").output
+
+
+def test_after_all_that_was_done_to_it_each_job_is_counted_once(cluster: RunningCluster) -> None:
+    prometheus = Prometheus(cluster.stack.outputs()["prometheus"])
+    exporter = cluster.container("job-exporter")
+
+    def inside(command: Sequence[str], _timeout: float) -> str:
+        return docker("exec", exporter, *command)
+
+    def as_recorded() -> bool:
+        counted = prometheus.now("sum(hpc_stack_jobs_finished_total)", time.time())
+        recorded = jobs(since=0, until=time.time(), ended_only=True, steps=False, run=inside)
+        return [one.samples[-1][1] for one in counted] == [len(recorded)]
+
+    # It asks once a minute.
+    await_value("as many jobs in the metrics as in accounting", as_recorded, 150, 2)

@@ -1,14 +1,9 @@
-"""Accounts, their tree and limits are read from sacctmgr, what counts against them from sshare."""
+"""Accounts, their tree and limits are read from sacctmgr."""
 
 from collections.abc import Sequence
 
 import pytest
-from job_accounting.accounts import (
-    AccountsUnavailable,
-    counted_by_slurm,
-    parse_accounts,
-    read_accounts,
-)
+from job_accounting.accounts import AccountsUnavailable, parse_accounts, read_accounts
 from job_accounting.command import CommandFailed
 
 ASSOCIATIONS = """\
@@ -21,12 +16,6 @@ teaching||root|
 class||teaching|cpu=8
 class|ben||
 class|ada||billing=1
-"""
-
-SHARES = """\
-root||cpu=0,mem=24,energy=0,node=0,billing=900000,fs/disk=0
- research||cpu=0,mem=24,billing=300000,fs/disk=0
-  research|ada|cpu=0,mem=24,billing=200000
 """
 
 
@@ -63,21 +52,3 @@ def test_accounting_that_is_away_or_empty_is_told() -> None:
         read_accounts(away)
     with pytest.raises(AccountsUnavailable, match="no account at all"):
         read_accounts(lambda command, timeout: "")
-
-
-def test_what_slurm_counts_is_dollars_by_account() -> None:
-    commands: list[Sequence[str]] = []
-
-    def sshare(command: Sequence[str], timeout: float) -> str:
-        commands.append(command)
-        return SHARES
-
-    assert counted_by_slurm(["research", "root"], sshare) == {"root": 1.5, "research": 0.5}
-    assert "--accounts=research,root" in commands[0]
-
-
-def test_what_slurm_counts_may_be_unknown() -> None:
-    def away(command: Sequence[str], timeout: float) -> str:
-        raise CommandFailed("away")
-
-    assert counted_by_slurm(["research"], away) == {}

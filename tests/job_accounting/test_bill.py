@@ -4,7 +4,15 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from job_accounting.bill import AccountBill, Bill, Month, NotAMonth, bill_json, bill_lines
+from job_accounting.bill import (
+    AccountBill,
+    Bill,
+    MinutesLeft,
+    Month,
+    NotAMonth,
+    bill_json,
+    bill_lines,
+)
 from job_accounting.records import Job
 from job_accounting.spending import charges, total, totals
 
@@ -15,7 +23,12 @@ DECEMBER = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
 THIS_MONTH = Month.of(None, NOW)
 
 
-def bill(*jobs: Job, limit: float | None = None, counted: float | None = None) -> Bill:
+def bill(
+    *jobs: Job,
+    limit: float | None = None,
+    counted: float | None = None,
+    minutes: tuple[MinutesLeft, ...] = (),
+) -> Bill:
     found = charges(jobs, lives({}), NOW, NOVEMBER, NOW)
     account = AccountBill(name="research", sum=total(found), limit=limit, counted=counted)
     return Bill(
@@ -23,6 +36,7 @@ def bill(*jobs: Job, limit: float | None = None, counted: float | None = None) -
         title="jobs of ada",
         charges=found,
         accounts=[account],
+        minutes=minutes,
         sums={"user": totals(found, lambda one: one.user)},
         one_user=False,
         pools_without_price=[],
@@ -119,12 +133,26 @@ def test_what_is_left_of_a_limit_is_by_slurms_count(
     assert text(bill(job(), limit=limit, counted=counted)).endswith(line)
 
 
+@pytest.mark.parametrize(
+    ("tres", "limit", "used", "line"),
+    [
+        ("cpu", 600_000, 90, "account class: 1.5 of 10,000 cpu-hours; 9,998.5 left"),
+        ("gres/gpu", 600, 601, "account class: 10 of 10 gres/gpu-hours; nothing left"),
+        ("mem", 6_144_000, 61_440, "account class: 1 of 100 GiB-hours; 99 left"),
+    ],
+)
+def test_minutes_are_told_in_hours(tres: str, limit: int, used: int, line: str) -> None:
+    left = MinutesLeft(account="class", tres=tres, limit=limit, used=used)
+    assert text(bill(minutes=(left,))).endswith(f"\n{line}")
+
+
 def test_pools_without_a_price_are_one_line() -> None:
     free = Bill(
         month=Month.of("2026-10", NOW),
         title="all jobs",
         charges=[],
         accounts=[],
+        minutes=[],
         sums={},
         one_user=False,
         pools_without_price=["cpu", "gpu"],
@@ -139,10 +167,15 @@ def test_long_words_do_not_widen_the_table() -> None:
 
 
 def test_a_program_gets_the_same() -> None:
-    found = bill_json(bill(job(), job(id="8", nodes=("cpu-9",)), limit=2.0), most=10)
+    minutes = (MinutesLeft(account="class", tres="cpu", limit=60, used=7),)
+    jobs = (job(), job(id="8", nodes=("cpu-9",)))
+    found = bill_json(bill(*jobs, limit=2.0, minutes=minutes), most=10)
     assert json.loads(json.dumps(found)) == found
     assert found["month"] == "2026-11"
     assert [one["dollars"] for one in found["jobs"]] == [0.5, None]
     assert found["total"]["unpriced_jobs"] == 1
     assert found["by"]["user"]["ada"]["jobs"] == 2
     assert found["accounts"]["research"]["left_dollars"] == 1.5
+    assert found["minutes"] == [
+        {"account": "class", "tres": "cpu", "limit_minutes": 60, "used_minutes": 7}
+    ]

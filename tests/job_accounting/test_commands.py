@@ -51,7 +51,11 @@ class Cluster:
             f"root|||\nresearch||root|billing=6000000\nresearch|{ME}||\nresearch|ben||\n"
             "teaching||root|\n",
         )
-        self.answer("sshare", " research||cpu=1,billing=600000\n")
+        self.answer(
+            "sshare",
+            "root||gres/gpu=6000|cpu=1,billing=600000,gres/gpu=300\n"
+            " research||billing=6000000,cpu=600|cpu=30,billing=600000,gres/gpu=0\n",
+        )
 
     def answer(self, command: str, text: str) -> None:
         (self.bin / f"{command}.answer").write_text(text)
@@ -137,6 +141,23 @@ def test_hpc_cost_shows_my_jobs_and_my_accounts(cluster: Cluster, run: Run) -> N
     assert all(len(text) <= 80 for text in done.out.splitlines())
 
 
+def test_hpc_cost_shows_minutes_of_my_accounts_and_of_those_above(
+    cluster: Cluster, run: Run
+) -> None:
+    cluster.jobs(line())
+    done = run(hpc_cost)
+    assert "account research: 0.5 of 10 cpu-hours; 9.5 left\n" in done.out
+    assert "account root: 5 of 100 gres/gpu-hours; 95 left\n" in done.out
+    assert "--accounts=research,root" in cluster.asked()
+
+
+def test_hpc_cost_does_not_ask_slurm_what_it_counts_now_about_a_month_that_is_over(
+    cluster: Cluster, run: Run
+) -> None:
+    assert "-hours" not in run(hpc_cost, "--month", "2026-10").out
+    assert "sshare" not in cluster.asked()
+
+
 def test_hpc_cost_shows_an_account_by_user(cluster: Cluster, run: Run) -> None:
     cluster.jobs(line(), line(JobIDRaw="2", JobID="2", User="ben", Account="research"))
     done = run(hpc_cost, "--account", "research", "--json")
@@ -197,6 +218,7 @@ def test_hpc_cost_does_without_slurms_count(cluster: Cluster, run: Run) -> None:
     cluster.trouble("sshare", "sshare: error: Unable to contact slurm controller")
     done = run(hpc_cost)
     assert "account research: $0.50 of a limit of $10.00; $9.50 left" in done.out
+    assert "-hours" not in done.out
 
 
 def test_hpc_job_reports_a_job(cluster: Cluster, run: Run) -> None:

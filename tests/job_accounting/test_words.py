@@ -1,7 +1,7 @@
 """Amounts are written as people read them."""
 
 import pytest
-from job_accounting.words import dollars, duration, memory, percent, several
+from job_accounting.words import dollars, duration, hours, memory, percent, several
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -51,6 +51,13 @@ def test_memory(size: float, text: str) -> None:
 )
 def test_money(amount: float | None, text: str) -> None:
     assert dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0, "0"), (30, "0.5"), (720, "12"), (600_000, "10,000"), (61, "1")]
+)
+def test_hours(minutes: float, text: str) -> None:
+    assert hours(minutes) == text
 
 
 def test_shares_and_counts() -> None:

@@ -43,7 +43,7 @@ cat "$here/$(basename "$0").answer"
 
 def install(directory: Path) -> None:
     """Put the commands there: nothing has ended, nothing waits, and all is delivered."""
-    programs = dict.fromkeys(("squeue", "scontrol", "sdiag"), _SLURMCTLD)
+    programs = dict.fromkeys(("squeue", "scontrol", "sdiag", "sshare"), _SLURMCTLD)
     programs |= {"sacct": _SACCT, "sacctmgr": _SACCTMGR}
     for name, text in programs.items():
         (directory / name).write_text(text)
@@ -51,6 +51,7 @@ def install(directory: Path) -> None:
     write_accounting(directory, ())
     write_answer(directory, "squeue", ())
     write_answer(directory, "scontrol", ())
+    write_answer(directory, "sshare", ())
     write_answer(directory, "sdiag", ("DBD Agent queue size: 0",))
 
 
@@ -65,7 +66,7 @@ def write_accounting(directory: Path, records: Iterable[Mapping[str, str]]) -> N
 
 
 def write_answer(directory: Path, command: str, lines: Iterable[str]) -> None:
-    """What squeue, scontrol or sdiag answers from now on."""
+    """What squeue, scontrol, sdiag or sshare answers from now on."""
     draft = directory / f"{command}.new"
     draft.write_text("".join(f"{text}\n" for text in lines))
     draft.replace(directory / f"{command}.answer")

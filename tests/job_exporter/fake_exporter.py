@@ -18,6 +18,7 @@ from job_exporter.queue_watch import QueueWatch
 from job_exporter.server import page
 from job_exporter.settings_file import Settings
 from job_exporter.state_file import StateFile
+from job_exporter.tres_watch import TresWatch
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.job_exporter.builders import NOW, ledger_line, make_settings
@@ -79,6 +80,10 @@ class FakeExporter:
             run=self.slurm.run,
         )
 
+        self.tres_watch = TresWatch(
+            self.board, journal, self.settings.tres_budgets, run=self.slurm.run
+        )
+
     def write_ledger(self, lives: Iterable[Life], month: str = "2026-11") -> None:
         """Replace the ledger of a month."""
         lines = "".join(json.dumps(ledger_line(life)) + "\n" for life in lives)
@@ -104,6 +109,10 @@ class FakeExporter:
     def look(self) -> None:
         """A look at the queue."""
         self.watch.look(self.now)
+
+    def look_at_budgets(self) -> None:
+        """A look at budgets of TRES-minutes."""
+        self.tres_watch.look(self.now)
 
     def text(self) -> str:
         """What a scrape gives."""

@@ -43,6 +43,8 @@ class FakeSlurm:
     kept: list[dict[str, str]] = field(default_factory=list)
     queue: list[str] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
+    shares: list[str] = field(default_factory=list)
+    """Lines of sshare."""
     slurmctld: bool = True
     slurmdbd: bool = True
     queries: list[tuple[int, int]] = field(default_factory=list)
@@ -74,6 +76,8 @@ class FakeSlurm:
             return "".join(f"{job}\n" for job in self.queue)
         if name == "scontrol":
             return "".join(f"{node}\n" for node in self.nodes)
+        if name == "sshare":
+            return "".join(f"{share}\n" for share in self.shares)
         assert name == "sdiag"
         return f"Agent queue size:     0\nDBD Agent queue size: {len(self.kept)}\n"
 

@@ -452,7 +452,9 @@ def test_a_series_is_as_old_as_its_first_job_and_older_than_a_scrape_of_it(
 def test_labels_are_bounded_and_stay_the_same_after_a_restart(
     tmp_path: Path, slurm: FakeSlurm
 ) -> None:
-    exporter = FakeExporter(tmp_path, slurm, make_settings(max_accounts=2, max_users=3))
+    exporter = FakeExporter(
+        tmp_path, slurm, make_settings(max_accounts=2, max_users=3, accounts={})
+    )
     exporter.write_ledger([make_life()])
     for number in range(40):
         slurm.end(JobIDRaw=number, End=NOW - 60, Account=f"a{number % 5}", User=f"u{number % 7}")

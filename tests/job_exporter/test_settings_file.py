@@ -21,6 +21,7 @@ def test_the_whole_file_is_read(tmp_path: Path) -> None:
     assert (settings.cluster, settings.query_seconds, settings.queue_seconds) == ("local", 60, 15)
     assert settings.budgets == {"root": 500.0, "physics": 100.0}
     assert settings.budget_period == "month"
+    assert make_settings(users=["ada", "ben"]).users == {"ada", "ben"}
 
 
 def test_an_accounts_lineage_ends_at_root() -> None:
@@ -47,6 +48,8 @@ def test_an_accounts_lineage_ends_at_root() -> None:
         ),
         (settings_document(job_comments=1), "job_comments: expected true or false, found 1"),
         (settings_document(max_users=1.5), "max_users: expected int, found 1.5"),
+        (settings_document(users={"ada": 1}), 'users: expected a list of names, found {"ada": 1}'),
+        (settings_document(users=["ada", 1]), 'users: expected a list of names, found ["ada", 1]'),
         ({"version": 1}, "accounts: missing"),
         (accounts(a=3), "accounts.a: expected an object, found 3"),
         (accounts(a={"budget_dollars": None}), "accounts.a.parent: missing"),
@@ -57,6 +60,14 @@ def test_an_accounts_lineage_ends_at_root() -> None:
         (
             accounts(a={"parent": "root", "budget_dollars": 0}),
             "accounts.a.budget_dollars: 0 is not more than 0",
+        ),
+        (
+            accounts(a={"parent": "root", "tres_minutes": "cpu=5"}),
+            'accounts.a.tres_minutes: expected an object, found "cpu=5"',
+        ),
+        (
+            accounts(a={"parent": "root", "tres_minutes": {"cpu": 1.5}}),
+            "accounts.a.tres_minutes.cpu: expected int, found 1.5",
         ),
         (accounts(a={"parent": "b"}), 'accounts.a.parent: "b" is not in accounts, nor "root"'),
         (accounts(a={"parent": "b"}, b={"parent": "a"}), "accounts.a.parent: a -> b -> a"),

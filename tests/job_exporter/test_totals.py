@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from job_accounting.cost import Cost
-from job_exporter.label_names import LabelNames
 from job_exporter.totals import RUN_BOUNDS, WAIT_BOUNDS, Distribution, Totals
 
 from tests.job_exporter.builders import GIB, HOUR, NOW, make_job
@@ -98,8 +97,9 @@ def test_a_copy_leaves_the_original_as_it_was() -> None:
     assert after != before
 
 
-def test_labels_are_bounded_first_come() -> None:
-    names = LabelNames(2)
-    assert [names.word(name) for name in "abcab"] == ["a", "b", "other", "a", "b"]
-    assert names.copy().names() == ["a", "b"]
-    assert LabelNames(1, ["a", "b"]).word("b") == "b"
+def test_every_series_is_found_by_its_labels() -> None:
+    totals = counted(AllocTRES="cpu=2,mem=1G,gres/gpu=2")
+    found = dict(totals.series())
+    assert found.keys() == vars(totals).keys()
+    assert found["cost_dollars"] is totals.cost_dollars
+    assert found["waits"] is totals.waits.by_labels

@@ -3,6 +3,7 @@
 from typing import Any
 
 from config.panels.model import Colour, Dashboard, Kind, Needs, Panel, Query, Row, Step, Unit
+from config.panels.sources import Source
 from ops.report.data import Answer, Answers, Series
 from ops.report.timeline import Timeline
 
@@ -52,10 +53,19 @@ def row(name: str, *values: float | None) -> Series:
 
 
 def answers(
-    by_panel: dict[Panel, Answer], has: frozenset[Needs] = frozenset(), failed: int = 0
+    by_panel: dict[Panel, Answer],
+    has: frozenset[Needs] = frozenset(),
+    silences: dict[Source, str] | None = None,
 ) -> Answers:
     """Answers in that hour."""
-    return Answers(timeline=HOUR, has=has, queries=len(by_panel), failed=failed, by_panel=by_panel)
+    return Answers(
+        timeline=HOUR,
+        has=has,
+        queries=len(by_panel),
+        failed=0,
+        by_panel=by_panel,
+        silences=silences or {},
+    )
 
 
 def shares(*values: tuple[str, float]) -> tuple[Panel, Answer]:

@@ -15,6 +15,7 @@ from config.panels import DASHBOARDS
 from config.panels.model import Needs
 from config.panels.my_class import MY_CLASS
 from config.panels.queries import Choice
+from config.panels.sources import SOURCES, state_of
 from ops.environment import CHECKOUT
 from ops.report.__main__ import make_report
 from ops.report.subject import subject_of
@@ -92,13 +93,15 @@ def test_an_account_is_reported_with_those_below_it(classes: Path, tmp_path: Pat
     html = (tmp_path / "a.html").read_text("utf-8")
     assert "<h1>Account class: One course</h1>" in html
     assert "With class-s01, class-s02." in html
+    assert "Of the jobs here, 1 is told as the user <code>other</code>." in html
     sections = re.findall(r"<h2>([^<]*)</h2><p>", html)
     assert sections == ["My class", "Cost and budget"]
     assert "Left in the budgets" in html
     assert "All nodes this month" not in html
     chosen = r'account=~"class|class\\-s01|class\\-s02"'
+    of_the_cluster = {"count(up)", *(state_of([source]) for source in SOURCES)}
     for query in (one["query"] for one in server.asked):
-        assert chosen in query or 'username=~"ben|eve"' in query or query == "count(up)"
+        assert chosen in query or '=~"ben|eve"' in query or query in of_the_cluster
     assert "No alert is active" not in html
 
 
@@ -120,15 +123,6 @@ def test_an_unknown_account_is_refused_with_those_that_there_are(classes: Path, 
     assert "Allowed: one of class, class-s01, class-s02, research, teaching." in said
     assert re.search(r"Fix: (did you mean \w+\?|choose one of these)$", said, re.M)
     assert "Without ACCOUNT the report is about the whole cluster." in said
-
-
-def test_accounts_without_measurements_of_their_own_are_said(classes: Path) -> None:
-    more = CLASSES.replace("retention_days: 9", "retention_days: 9, max_accounts: 4")
-    classes.write_text(more)
-    found = subject_of(classes, "class").account
-    assert found
-    assert "5 accounts, and 4 of them" in found.unmeasured
-    assert "Raise `monitoring.max_accounts`" in found.unmeasured
 
 
 def test_a_range_that_begins_before_the_measurements_is_said(classes: Path, tmp_path: Path) -> None:
@@ -209,12 +203,12 @@ config:
     users: {ada: {uid: 2001, accounts: [physics]}}
     ports: {prometheus: 19091}
     monitoring: {scrape_seconds: 30}
-    budget: {dollars: 100}
+    budget: {dollars: 100, tres_mins: "cpu=6000"}
 """)
     found = subject_of(file)
     assert (found.cluster, found.prometheus) == ("mine", "http://127.0.0.1:19091")
     assert found.scrape_seconds == 30
-    assert found.has == {Needs.BUDGET}
+    assert found.has == {Needs.BUDGET, Needs.MINUTES}
     assert not found.on_aws
 
 

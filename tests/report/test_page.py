@@ -18,6 +18,7 @@ from ops.report.views import Drawing
 from tests.report.samples import RISING, answers, dashboard, panel, series
 
 EMPTY = Answer(series=())
+NO_ALERT = Answer(series=(), nothing="no alert")
 LOCAL = CHECKOUT / "Pulumi.local.yaml"
 
 
@@ -32,9 +33,16 @@ def shown(found: dict[Panel, Answer]) -> str:
 
 
 def test_without_alerts_and_faults_it_is_said_that_no_alert_is_active() -> None:
-    top = shown({FIRING: EMPTY})
+    top = shown({FIRING: NO_ALERT})
     assert "No alert is active" in top
     assert 'class="attention green"' in top
+
+
+def test_that_no_alert_is_active_is_not_known_while_rules_are_not_evaluated() -> None:
+    top = shown({FIRING: EMPTY})
+    assert "No alert is active" not in top
+    assert 'class="attention red"' in top
+    assert "<b>Alerts:</b> not known: rules are not evaluated" in top
 
 
 def test_that_no_alert_is_active_is_not_said_where_nobody_asked() -> None:
@@ -80,7 +88,7 @@ def test_who_has_a_minute_learns_what_was_done_and_what_it_cost() -> None:
         "Last hour: 1,200 jobs ended, 1,140 of them completed (95%); nodes cost $10.00, 40% of it "
         "while they started, idled or were out of service; ada spent most ($4.00)"
     )
-    top = shown({**CLUSTER, FIRING: EMPTY})
+    top = shown({**CLUSTER, FIRING: NO_ALERT})
     assert '<p class="facts">Last hour: 1,200 jobs ended' in top
     assert top.count("<section") == top.count("</section>") == 1
 
@@ -94,7 +102,7 @@ def test_it_is_told_beside_what_is_wrong() -> None:
 def test_what_nobody_told_is_left_out() -> None:
     assert facts(answers({})) == ""
     assert facts(answers(dict.fromkeys(CLUSTER, EMPTY))) == ""
-    assert 'class="facts"' not in shown({FIRING: EMPTY})
+    assert 'class="facts"' not in shown({FIRING: NO_ALERT})
     free = {BY_USE: Answer(series=(series("idle", 0),)), DEAREST: Answer(series=(series("a", 0),))}
     assert facts(answers({**free, WASTE: Answer(series=(series("waste", 0),))})) == ""
     assert facts(answers({ENDED: Answer(series=(series("jobs", 1),))})) == "Last hour: 1 job ended"

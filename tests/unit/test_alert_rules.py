@@ -50,6 +50,14 @@ def test_numbers_come_from_the_settings() -> None:
     assert "@" not in alert_rules(load_cluster(settings(slurm=slurm)))
 
 
+def test_an_alert_carries_what_it_means_and_what_to_do_first() -> None:
+    found = rules(settings())
+    for alert in (one for one in ALERTS if one.name in found):
+        annotations = found[alert.name]["annotations"]
+        assert annotations["meaning"] == alert.meaning
+        assert annotations["todo"] == alert.todo[0]
+
+
 def test_an_alert_names_its_cluster_and_links_to_the_runbook() -> None:
     found = rules(settings(name="physics"))
     for name, rule in found.items():
@@ -68,6 +76,16 @@ def test_every_job_of_prometheus_that_is_always_there_is_watched() -> None:
 
 def test_the_same_settings_give_the_same_bytes() -> None:
     assert alert_rules(load_cluster(settings())) == alert_rules(load_cluster(settings()))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_what_is_both_in_messages_and_in_the_runbook_is_for_both(alert: Alert) -> None:
+    for text in (alert.meaning, alert.todo[0]):
+        # Links of the runbook lead to its neighbours, of which a message knows nothing; numbers and
+        # labels are filled in by Prometheus alone.
+        assert "](" not in text
+        assert "{{" not in text
+        assert "@" not in text
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)

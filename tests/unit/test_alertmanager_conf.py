@@ -66,6 +66,25 @@ def test_a_topic_is_asked_in_its_own_region() -> None:
     assert topic["sigv4"] == {"region": "eu-west-1"}
 
 
+def test_all_receivers_get_the_same_words() -> None:
+    found = receiver("people", email=EMAIL, webhook={}, sns=TOPIC)
+    (mail,), (chat,), (topic,) = (found[f"{kind}_configs"] for kind in ("email", "slack", "sns"))
+    assert mail["headers"]["Subject"] == chat["title"] == chat["fallback"] == topic["subject"]
+    assert mail["text"] == chat["text"] == topic["message"]
+
+
+@pytest.mark.parametrize(
+    ("base", "end"),
+    [
+        ("https://wiki.example.org/runbook", "All steps: {{ .CommonAnnotations.runbook_url }}\n"),
+        ("docs/runbook.md", "All steps: {{ .CommonAnnotations.runbook_url }} in your checkout\n"),
+    ],
+)
+def test_a_path_is_not_told_as_if_it_were_a_link(base: str, end: str) -> None:
+    (mail,) = receiver("people", email=EMAIL, runbook_base=base)["email_configs"]
+    assert end in mail["text"]
+
+
 def test_only_the_watchdog_goes_to_the_heartbeat_and_often() -> None:
     found = configuration(heartbeat=True, email=EMAIL)
     (beat,) = receiver("heartbeat", heartbeat=True)["webhook_configs"]

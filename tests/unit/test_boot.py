@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from components.aws.firewall import GPU_EXPORTER
 from components.aws.host import boot, calls, disks
+from components.aws.policies.facts import node_log_streams
 from components.aws.user_data import controller_user_data, encoded, node_user_data
+from config.render.bundle import render_bundle
+from config.render.gpu_exporter import GPU_METRICS_PORT
+from config.render.prometheus import NODE_METRICS_PORT
+from tests.host_agent.test_bundle import SETTINGS, SITE
 
 KEYS = {
     "AccessKeyId": "AKIDEXAMPLE",
@@ -32,6 +37,7 @@ CONTROLLER: dict[str, Any] = {
     "region": "eu-central-1",
     "cluster": "dev",
     "bucket": "dev-system-1234567",
+    "log_group": "/hpc-stack/dev/services",
     "registry": "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
     "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/host-agent:0-arm64",
     "volume": "vol-0123456789abcdef0",
@@ -44,8 +50,8 @@ CONTROLLER: dict[str, Any] = {
     "alertmanager_port": "9193",
 }
 NODE: dict[str, Any] = {
-    **{key: CONTROLLER[key] for key in ("region", "cluster", "bucket", "registry", "homes")},
-    "homes_access_point": CONTROLLER["homes_access_point"],
+    **{key: CONTROLLER[key] for key in ("region", "cluster", "bucket", "log_group", "registry")},
+    **{key: CONTROLLER[key] for key in ("homes", "homes_access_point")},
     "pool": "cpu",
     "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hpc-stack/dev/slurmd:0-x86_64",
     "controller": "10.80.0.4",
@@ -106,8 +112,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return answers
 
 
-def refusal(url: str, code: int) -> urllib.error.HTTPError:
-    return urllib.error.HTTPError(url, code, "", Message(), io.BytesIO())
+def refusal(url: str, code: int, said: str = "") -> urllib.error.HTTPError:
+    return urllib.error.HTTPError(url, code, "", Message(), io.BytesIO(said.encode()))
 
 
 GIVEN = ("token", "a-role", "token", json.dumps(KEYS))
@@ -133,6 +139,81 @@ def test_what_a_bucket_has_not_is_told_at_once(service: list[Any]) -> None:
     service += [*GIVEN, refusal("https://b.s3.eu-central-1.amazonaws.com/key", 404)]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         calls.read_object({"bucket": "b", "region": "eu-central-1"}, "key")
+
+
+# --- logs ----------------------------------------------------------------------------------------
+
+STREAM = f"{node_log_streams('cpu-3')}slurmd"
+
+
+def cloudwatch(code: int, kind: str) -> urllib.error.HTTPError:
+    said = json.dumps({"__type": kind, "message": "of a group that exists, or of nobody's"})
+    return refusal("https://logs.eu-central-1.amazonaws.com/", code, said)
+
+
+@pytest.mark.parametrize(
+    "answer", ["", cloudwatch(400, "ResourceAlreadyExistsException")], ids=["new", "had before"]
+)
+def test_a_log_goes_to_cloudwatch_as_those_of_the_controllers_services_do(
+    answer: Any, service: list[Any]
+) -> None:
+    service += [*GIVEN, answer]
+    driver, *options = boot.log_arguments(NODE, STREAM)[1:]
+    document = yaml.safe_load(render_bundle(SETTINGS, SITE).compose)
+    theirs = document["services"]["slurmctld"]["logging"]
+    assert driver == theirs["driver"]
+    assert options[::2] == ["--log-opt"] * (len(options) // 2)
+    ours = dict(word.split("=", 1) for word in options[1::2])
+    assert ours == {**theirs["options"], "awslogs-stream": STREAM}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [TimeoutError()],
+        [*GIVEN, urllib.error.URLError("no route to host")],
+        [*GIVEN, cloudwatch(400, "AccessDeniedException")],
+        [*GIVEN, cloudwatch(400, "ResourceNotFoundException")],
+        [*GIVEN, cloudwatch(503, "ServiceUnavailableException")],
+    ],
+    ids=["no role", "no way", "not allowed", "no group", "ill"],
+)
+def test_a_log_that_cloudwatch_does_not_take_stays_on_the_machine_which_is_said_once(
+    answers: list[Any], service: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service += answers
+    assert boot.log_arguments(NODE, STREAM) == ["--log-driver", "local"]
+    assert service == [], "asked more than once, a node would come late"
+    assert f"the log {STREAM} is on this machine alone" in capsys.readouterr().err
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine that knows no driver for CloudWatch, nor an image `bad`: what it is asked for."""
+    asked = tmp_path / "asked"
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\ncase "$*" in *awslogs*|*bad) exit 125;; esac\n'
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return asked
+
+
+def test_a_container_starts_although_the_engine_refuses_its_log(engine: Path) -> None:
+    boot.start("slurmd", ["--log-driver", "awslogs"], "--init", "image")
+    assert engine.read_text().splitlines() == [
+        "rm --force slurmd",
+        "run --detach --name slurmd --log-driver awslogs --init image",
+        "rm --force slurmd",
+        "run --detach --name slurmd --log-driver local --init image",
+    ]
+
+
+def test_a_container_that_does_not_start_for_another_reason_fails_the_boot(engine: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        boot.start("slurmd", ["--log-driver", "awslogs"], "bad")
+    assert len(engine.read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize(
@@ -215,6 +296,12 @@ def test_only_a_spot_machine_of_a_spot_pool_watches_for_its_end(
     assert ("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://169.254.169.254" in words) is watched
 
 
+def test_a_node_is_measured_where_it_is_looked_for(machine: dict[str, str]) -> None:
+    listens = f"NODE_METRICS=--web.listen-address=:{NODE_METRICS_PORT}"
+    assert listens in slurmd(machine)
+    assert listens not in slurmd(machine, node_metrics=False)
+
+
 def test_only_nodes_of_gpu_pools_ask_for_gpus(machine: dict[str, str]) -> None:
     assert "--gpus" in slurmd(machine, gpus=True)
     assert "--gpus" not in slurmd(machine)
@@ -242,7 +329,7 @@ def test_the_exporter_of_gpus_has_no_privilege_and_not_the_hosts_network(
     assert not {"--privileged", "--network", "--cap-add"} & set(words)
     assert words[words.index("--cap-drop") + 1] == "ALL"
     assert "no-new-privileges:true" in words
-    assert words[words.index("--publish") + 1] == f"9400:{GPU_EXPORTER}"
+    assert words[words.index("--publish") + 1] == f"{GPU_METRICS_PORT}:9400"
     assert words[-1] == MEASURED["gpu_exporter"]
 
 

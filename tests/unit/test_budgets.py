@@ -1,4 +1,4 @@
-"""Budgets: dollars as Slurm counts them, and what a job's resources cost."""
+"""Budgets: dollars as Slurm counts them, what a job's resources cost, and TRES-minutes."""
 
 import json
 import re
@@ -6,15 +6,21 @@ from math import floor
 from typing import Any
 
 import pytest
+from configurator.plan import plan
+from configurator.records import Records, desired
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config.render.accounting import accounting_json
 from config.render.billing_weights import billing_weights
+from config.render.site import Site
+from config.render.slurm_conf import slurm_conf
 from config.settings import ClusterSettings, Pool, budget_warnings, load_cluster
 from config.settings.budgets import UNITS_PER_DOLLAR, billing_minutes, usual_price
-from tests.unit.settings_samples import pool, settings
+from config.settings.tres_budgets import tres_budgets
+from tests.unit.settings_samples import ONE_GPU, pool, settings
 
+SITE = Site(images={}, cgroup="v2")
 MIB_PER_UNIT = {"": 1, "G": 1024}
 
 
@@ -107,7 +113,70 @@ def test_a_budget_is_one_more_limit_of_the_account() -> None:
     assert document["root_billing_minutes"] is None
 
 
-def test_there_is_a_budget_if_the_cluster_or_an_account_has_one() -> None:
+MINUTES = [
+    {"budget": {"tres_mins": "cpu=5"}},
+    {"accounts": {"research": {"limits": {"grp_tres_mins": "cpu=5"}}}},
+]
+"""Settings with a budget of TRES-minutes, of the cluster or of an account."""
+
+
+def test_budgets_of_minutes_are_those_of_accounts_and_of_the_whole_cluster() -> None:
+    accounts = {"research": {"limits": {"grp_tres_mins": {"cpu": 5}}}, "other": {}}
+    loaded = load_cluster(settings(accounts=accounts, budget={"tres_mins": "mem=1G,node=7"}))
+    assert tres_budgets(loaded) == {"research": {"cpu": 5}, "root": {"mem": 1024, "node": 7}}
+    assert tres_budgets(load_cluster(settings())) == {}
+
+
+@pytest.mark.parametrize("minutes", MINUTES, ids=["cluster", "account"])
+def test_minutes_count_in_full_until_the_period_ends(minutes: dict[str, Any]) -> None:
+    minutes = {**minutes, "budget": {**minutes.get("budget", {}), "period": "quarter"}}
+    lines = slurm_conf(load_cluster(settings(**minutes)), SITE).splitlines()
+    assert {"PriorityDecayHalfLife=0", "PriorityUsageResetPeriod=QUARTERLY"} <= set(lines)
+
+
+def test_a_limit_of_minutes_of_a_qos_is_no_budget() -> None:
+    loaded = load_cluster(settings(qos={"short": {"grp_tres_mins": "cpu=5"}}))
+    assert tres_budgets(loaded) == {}
+    assert "PriorityUsageResetPeriod" not in slurm_conf(loaded, SITE)
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit"),
+    [
+        ({"tres_mins": "cpu=5,mem=2M"}, "cpu=5,mem=2"),
+        ({"dollars": 2, "tres_mins": "cpu=5"}, "billing=1200000,cpu=5"),
+        ({"tres_mins": "billing=7"}, "billing=7"),
+        ({"dollars": 2}, "billing=1200000"),
+    ],
+)
+def test_budgets_of_the_cluster_are_limits_of_slurms_own_account_and_are_taken_back(
+    budget: dict[str, Any], limit: str
+) -> None:
+    with_budget, without = _records(budget=budget), _records()
+    assert _of_root(with_budget, without) == [f"GrpTRESMins={limit}"]
+    assert _of_root(with_budget, with_budget) == []
+    assert _of_root(without, with_budget) == [f"GrpTRESMins={re.sub('=[0-9]+', '=-1', limit)}"]
+
+
+def test_a_type_that_went_from_the_clusters_budget_is_taken_back_alone() -> None:
+    both, one = ("cpu=5,node=7", "cpu=6")
+    changes = _of_root(_records(budget={"tres_mins": one}), _records(budget={"tres_mins": both}))
+    assert changes == ["GrpTRESMins=cpu=6,node=-1"]
+
+
+def _records(**changes: Any) -> Records:
+    """What the configurator reads of a cluster with prices."""
+    pools = {"cpu": pool(price_per_hour=1)}
+    return desired(json.loads(accounting_json(load_cluster(settings(pools=pools, **changes)))))
+
+
+def _of_root(wanted: Records, present: Records) -> list[str]:
+    """The changes that a plan makes to Slurm's own account."""
+    steps = [step.arguments for step in plan(wanted, present)]
+    return [word for step in steps if "name=root" in step for word in step[step.index("set") + 1 :]]
+
+
+def test_there_is_a_budget_of_dollars_if_the_cluster_or_an_account_has_one() -> None:
     pools = {"cpu": pool(price_per_hour=1)}
     account = {"research": {"budget_dollars": 2}}
     assert not load_cluster(settings(pools=pools)).has_budget
@@ -151,6 +220,22 @@ def test_budgets_that_can_be_spent_are_no_warning(
     cluster: float | None, parent: float | None, child: float | None
 ) -> None:
     assert budget_warnings(_tree(cluster, parent, child)) == []
+
+
+def test_minutes_above_the_smallest_over_them_are_a_warning_by_type() -> None:
+    accounts = {
+        "research": {"limits": {"grp_tres_mins": "cpu=20,mem=5"}},
+        "group": {"parent": "research", "limits": {"grp_tres_mins": "cpu=30,node=9"}},
+    }
+    budget = {"tres_mins": "cpu=25,mem=4,gres/gpu=1"}
+    pools = {"cpu": pool(), "gpu": pool(gpus=ONE_GPU, max_nodes=1)}
+    loaded = load_cluster(settings(pools=pools, accounts=accounts, budget=budget))
+    assert [warning.partition(" and ")[0] for warning in budget_warnings(loaded)] == [
+        "cluster.accounts.group.limits.grp_tres_mins: cpu=30, but "
+        "cluster.accounts.research.limits.grp_tres_mins is cpu=20",
+        "cluster.accounts.research.limits.grp_tres_mins: mem=5, but "
+        "cluster.budget.tres_mins is mem=4",
+    ]
 
 
 def test_budgets_of_children_may_add_up_to_more_than_their_parents() -> None:

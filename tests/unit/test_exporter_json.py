@@ -18,18 +18,27 @@ def test_the_job_exporter_reads_exactly_what_settings_describe() -> None:
         max_accounts=50,
         max_users=100,
         budget_period="quarter",
+        users=frozenset({"ada", "ben", "zoe"}),
         accounts={
             "research": Account(parent="root", budget_dollars=None),
-            "lattice": Account(parent="research", budget_dollars=300.5),
+            "lattice": Account(
+                parent="research", budget_dollars=300.5, tres_minutes={"cpu": 600_000}
+            ),
             "lattice-students": Account(parent="lattice", budget_dollars=None),
             "teaching": Account(parent="root", budget_dollars=None),
-            "root": Account(parent="", budget_dollars=2000),
+            "root": Account(parent="", budget_dollars=2000, tres_minutes={"gres/gpu": 60_000}),
         },
     )
 
 
 def test_the_whole_cluster_is_there_only_with_a_budget() -> None:
     assert parse_settings(json.loads(exporter_json(load_cluster(settings())))).budgets == {}
+
+
+def test_the_whole_cluster_may_have_minutes_alone() -> None:
+    text = exporter_json(load_cluster(settings(budget={"tres_mins": "cpu=5"})))
+    read = parse_settings(json.loads(text))
+    assert (read.budgets, read.tres_budgets) == ({}, {"root": {"cpu": 5}})
 
 
 def test_the_length_of_a_budget_is_written_once_for_all() -> None:

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 import pytest
 
-from components.aws.firewall import INTERNET, Role, Rule, firewall_rules
+from components.aws.firewall import EXPORTERS, INTERNET, Role, Rule, firewall_rules
 from components.aws.reachability import PAGE, page, paths, reach, table
 from ops.environment import CHECKOUT
 
 INSIDE = {
     ("compute", "controller"): {"6817", "6819", "60001-60999"},
     ("controller", "compute"): {"6818"},
-    ("compute", "compute"): {"1024-65535"},
+    ("compute", "compute"): {"1024-9099", "9101-9399", "9401-65535"},
     ("compute", "storage"): {"2049"},
     ("controller", "storage"): {"2049"},
     ("monitoring", "compute"): {"9100", "9400"},
@@ -52,6 +52,30 @@ def test_ssh_is_open_to_the_named_ranges_alone() -> None:
         ("192.0.2.0/24", "controller"): {"2022"},
         ("10.0.0.0/8", "controller"): {"2022"},
     }
+
+
+def covers(ports: str, port: int) -> bool:
+    """Whether ports, as a path tells them, have one among them."""
+    if ports == "all":
+        return True
+    first, _, last = ports.partition("-")
+    return int(first) <= port <= int(last or first)
+
+
+@pytest.mark.parametrize("port", EXPORTERS)
+@pytest.mark.parametrize(("efa", "others"), [(False, set()), (True, {("efa", "efa")})])
+def test_what_measures_a_node_is_reached_by_who_collects_it_and_over_adapters_alone(
+    port: int, efa: bool, others: set[tuple[str, str]]
+) -> None:
+    rules = firewall_rules(ssh_from=["192.0.2.0/24"], forwards=True, efa=efa)
+    found = {(path.source, path.target) for path in paths(rules) if covers(path.ports, port)}
+    assert found == {("monitoring", "compute"), *others}
+
+
+def test_nodes_reach_each_other_at_every_other_port_that_needs_no_privilege() -> None:
+    ranges = reach(firewall_rules(forwards=False, efa=False))["compute", "compute"]
+    closed = {p for p in range(1 << 16) if not any(covers(ports, p) for ports in ranges)}
+    assert closed == {*range(1024), *EXPORTERS}
 
 
 @pytest.mark.parametrize("forwards", [True, False])

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from node_manager import targets
 
-from components.aws.firewall import GPU_EXPORTER
 from components.aws.host import boot
 from config.render.gpu_exporter import GPU_EXPORTER_IMAGE, GPU_FIELDS, GPU_METRICS_PORT
+from config.render.prometheus import prometheus_yaml
+from config.render.site import Site
+from config.settings import load_cluster
 from ops.environment import CHECKOUT
 from ops.prepare import base_images
+from tests.unit.settings_samples import ONE_GPU, pool, settings
 
 SCRIPT = CHECKOUT / "images/slurm/files/slurmd/usr/libexec/hpc-stack/note-gpu-job"
 USED = ("config/panels", "config/alerts")
@@ -36,8 +41,19 @@ def test_the_list_of_fields_is_one_that_the_exporter_reads() -> None:
 
 
 def test_all_mean_the_same_port_and_image() -> None:
-    assert GPU_METRICS_PORT == GPU_EXPORTER
+    assert GPU_METRICS_PORT == targets.GPU_METRICS_PORT
     assert base_images.GPU_EXPORTER == GPU_EXPORTER_IMAGE
+
+
+def test_where_no_gpu_of_this_machine_is_measured_something_is_said_to_be_so() -> None:
+    """`up` has its target's labels alone; what is of a GPU has its node's in their place."""
+    cluster = load_cluster(settings(pools={"gpu": pool(max_nodes=1, gpus=ONE_GPU)}))
+    site = Site(images={}, cgroup="v2", gpu_exporter=True, gpu_ids={"/dev/nvidia0": "GPU-0"})
+    document = yaml.safe_load(prometheus_yaml(cluster, site))
+    (job,) = (one for one in document["scrape_configs"] if one["job_name"] == "gpu")
+    (source,) = job["static_configs"]
+    assert source["labels"] == {"node": "this machine", "pool": "all"}
+    assert {rule["target_label"] for rule in job["metric_relabel_configs"]} == {"node", "pool"}
 
 
 # --- note-gpu-job, Slurm's Prolog and Epilog -----------------------------------------------------

@@ -8,12 +8,15 @@ from itertools import combinations
 from typing import Any
 
 import jsonschema
+import promql_parser as parser
 import pytest
 import yaml
 
 from config.panels import DASHBOARDS
-from config.panels.model import Kind, Panel
+from config.panels.absence import NOT_KNOWN
+from config.panels.model import Kind, Needs, Panel, Row
 from config.panels.queries import promql
+from config.panels.sources import Source, sources_of
 from config.render.grafana import (
     dashboards_json,
     datasource_yaml,
@@ -156,6 +159,71 @@ def test_every_page_and_panel_is_there_in_order() -> None:
         assert titles == [panel.title for panel in page.panels]
 
 
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_lines_are_full(page: dict[str, Any]) -> None:
+    widths: dict[int, int] = {}
+    for panel in page["panels"]:
+        place = panel["gridPos"]
+        widths[place["y"]] = widths.get(place["y"], 0) + place["w"]
+    assert set(widths.values()) == {24}
+
+
+def rows() -> Iterator[Any]:
+    """Every row with what its panels became."""
+    for page in DASHBOARDS:
+        found = drawn(PAGES[f"{page.uid}.json"])
+        for row in page.rows:
+            name = f"{page.title}: {row.title}"
+            yield pytest.param(row, [next(found) for _ in row.panels], id=name)
+
+
+def asks_now(expr: str) -> bool:
+    """Whether it looks at the newest values alone."""
+    found: list[parser.Expr] = []
+    parser.walk(parser.parse(promql(expr)), found.append)
+    return not any(isinstance(part, parser.MatrixSelector) for part in found)
+
+
+def goes_red_with(one: dict[str, Any], source: Source) -> bool:
+    """Whether what Grafana draws is red as soon as this source falls silent."""
+    if one["type"] not in ("stat", "bargauge"):
+        return False
+    field = one["fieldConfig"]["defaults"]
+    steps = [step["color"] for step in field["thresholds"]["steps"]]
+    special = [m["options"]["result"] for m in field["mappings"] if m["type"] == "special"]
+    exprs = [target["expr"] for target in one["targets"]]
+    if steps == ["red", "green"] and any(source.answers in expr for expr in exprs):
+        return True  # a light
+    return [result["color"] for result in special] == ["red"] and all(
+        asks_now(expr) and source.is_read_by(expr) for expr in exprs
+    )
+
+
+@pytest.mark.parametrize(("row", "panels"), rows())
+def test_a_row_goes_red_with_each_of_its_sources(row: Row, panels: list[dict[str, Any]]) -> None:
+    sources = sources_of(row.panels)
+    assert sources
+    for source in sources:
+        assert any(goes_red_with(one, source) for one in panels), source.name
+
+
+def test_a_light_of_sources_is_small_and_said_in_words() -> None:
+    lights = [
+        (row.panels.index(panel), panel)
+        for page in DASHBOARDS
+        for row in page.rows
+        for panel in row.panels
+        if panel.tells_of_sources
+    ]
+    assert len(lights) >= 15
+    for place, panel in lights:
+        assert place, "what the row is about comes first"
+        assert panel.width == 3
+        assert {value for value, _ in panel.words} & {0.0, NOT_KNOWN}
+        # A cluster without such nodes has nothing that could be silent.
+        assert panel.empty_is_fine == (panel.needs in (Needs.GPUS, Needs.MACHINES))
+
+
 def test_the_same_pages_give_the_same_text() -> None:
     assert dashboards_json(DASHBOARDS) == FILES
     for name, text in FILES.items():
@@ -266,12 +334,25 @@ def test_restarts_and_launches_are_marked_on_every_page() -> None:
     for page in PAGES.values():
         marks = page["annotations"]["list"]
         assert [mark["name"] for mark in marks] == [
-            "slurmctld restarts", "slurmctld is silent", "Launches of nodes",
+            "Restarts", "slurmctld is silent", "Launches of nodes", "Ends of nodes",
         ]  # fmt: skip
         for mark in marks:
             assert mark["datasource"] == SOURCE
             assert mark["titleFormat"]
             assert "$" not in promql(mark["expr"])
+            parser.parse(promql(mark["expr"]))
+
+
+def test_a_service_that_tells_of_its_start_is_marked_by_its_name() -> None:
+    (started,) = (
+        mark["expr"]
+        for mark in PAGES["hpc-overview.json"]["annotations"]["list"]
+        if mark["titleFormat"] == "{{job}} started"
+    )
+    # The others are the jobs' own.
+    assert 'job=~"prometheus|alertmanager"' in started
+    assert '"job", "slurmctld", "", ""' in started
+    assert " by " not in started
 
 
 def test_data_comes_from_the_cluster_s_prometheus() -> None:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import promql_parser as parser
 import pytest
+from node_manager.fleet_file import parse_fleet
+from node_manager.metrics import Metrics
 
 from config.alerts import WATCHDOG
+from config.alerts.sources import ALWAYS
 from config.panels import DASHBOARDS
 from config.panels.absence import (
     LONGEST_LOOK,
     NOT_KNOWN,
-    QUEUE_SEEN,
     answers,
     or_not_known,
     or_nothing,
@@ -20,8 +22,11 @@ from config.panels.absence import (
     rows_or_not_known,
 )
 from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Unit
+from config.panels.overview import FIRING
 from config.panels.queries import Choice, promql
+from config.panels.sources import RULES, SOURCES, Source, state_of, tells_at_once
 from config.render.exporter_json import QUEUE_SECONDS
+from tests.node_manager.builders import fleet_document
 
 PANELS = [panel for page in DASHBOARDS for panel in page.panels]
 EXPRESSIONS = {
@@ -64,11 +69,22 @@ def as_they_are(expr: str) -> set[str]:
     return set(+named)
 
 
+def selectors_of(expr: str) -> list[parser.VectorSelector]:
+    """Of all metrics that a query names, also of those over time."""
+    return [part for part in parts(expr) if isinstance(part, parser.VectorSelector)]
+
+
+def sources_of_metric(selector: parser.VectorSelector) -> list[Source]:
+    """Who tells it."""
+    return [one for one in SOURCES if one.is_read_by(str(selector))]
+
+
 def test_pages_and_panels_have_names_of_their_own() -> None:
     for names in (
         [page.uid for page in DASHBOARDS],
         [page.title for page in DASHBOARDS],
-        [panel.title for panel in PANELS],
+        # Of sources the row says whose they are.
+        [panel.title for panel in PANELS if not panel.tells_of_sources],
     ):
         assert len(names) == len(set(names))
 
@@ -190,8 +206,13 @@ def test_costs_of_accounts_that_hold_each_other_are_not_added() -> None:
 
 
 def test_the_alert_that_always_fires_is_not_shown() -> None:
-    (alerts,) = (expr for expr in EXPRESSIONS.values() if "ALERTS" in expr)
-    assert f'alertname!="{WATCHDOG}"' in alerts
+    (firing,) = FIRING.queries
+    shown, _, fallback = firing.expr.partition(" or ")
+    assert f'alertname!="{WATCHDOG}"' in shown
+    assert f'alertname="{WATCHDOG}"' not in shown
+    # That there is none is known while that one fires.
+    assert fallback.count(RULES.answers) == 1
+    assert not FIRING.empty_is_fine
 
 
 def test_names_that_mislead_are_not_used() -> None:
@@ -291,29 +312,68 @@ def test_the_queue_is_seen_as_long_as_the_job_exporter_tells_it() -> None:
     assert LONGEST_LOOK == 2 * QUEUE_SECONDS
 
 
-# By the beginning of the metric's name: the gate while there is none.
-SOURCES = {
-    "slurm_node_": answers("slurm-nodes"),
-    "slurm_partition_": answers("slurm-partitions"),
-    "slurm_user_": answers("slurm-accounts"),
-    "hpc_stack_jobs_pending": QUEUE_SEEN,
-    "hpc_stack_oldest_pending_seconds": QUEUE_SEEN,
-    "hpc_stack_node_out_of_service": QUEUE_SEEN,
+@pytest.mark.parametrize("expr", EXPRESSIONS.values(), ids=EXPRESSIONS)
+def test_each_metric_has_one_source(expr: str) -> None:
+    for selector in selectors_of(expr):
+        # These are told of targets that are silent as well.
+        expected = selector.name not in ("up", "scrape_duration_seconds")
+        assert len(sources_of_metric(selector)) == expected, str(selector)
+
+
+def test_a_metric_of_the_node_manager_is_not_looked_for_elsewhere() -> None:
+    metrics = Metrics(parse_fleet(fleet_document()))
+    told = {family.name for family in metrics.registry.collect()}
+    assert len(told) >= 14
+    for name in told:
+        (source,) = (one for one in SOURCES if one.is_read_by(name))
+        assert source.name == "node manager", name
+
+
+def test_sources_are_jobs_that_every_cluster_has_or_may_have() -> None:
+    asked = {job for source in SOURCES for job in re.findall(r'job="([^"]+)"', source.answers)}
+    # Of MySQL it is its own word that counts, of the queue when it was last seen.
+    assert asked == {*ALWAYS, "node", "gpu"} - {"mysql"}
+    assert {one.name for one in SOURCES if one.may_be_absent} == {
+        "each node's exporter", "each GPU's exporter",
+    }  # fmt: skip
+
+
+def test_sources_answer_together_or_not_at_all() -> None:
+    first, second = (one for one in SOURCES if one.name in ("node manager", "Alertmanager"))
+    assert state_of([first, second]) == (
+        '0 * max(up{job="node-manager"} == 1) * max(up{job="alertmanager"} == 1) + 1 or vector(0)'
+    )
+    (nodes,) = (one for one in SOURCES if one.name == "each node's exporter")
+    assert state_of([nodes]).endswith(' or 0 * count(up{job="node"})')
+    assert state_of([nodes, first]).endswith(" or vector(0)")
+    for one in SOURCES:
+        parser.parse(state_of([one]))
+
+
+def test_a_panel_tells_at_once_only_of_what_it_asks_for_now() -> None:
+    (source,) = (one for one in SOURCES if one.name == "job exporter")
+    now = Query(expr="max(hpc_stack_account_cost_period_dollars)", legend="a")
+    past = Query(expr="sum(increase(hpc_stack_job_cost_dollars_total[$__range]))", legend="b")
+    else_ = Query(expr="max(hpc_stack_slurmctld_answers) or max(a) or vector(0)", legend="c")
+
+    def tells(kind: Kind, *queries: Query, fine: bool = False) -> bool:
+        panel = Panel(title="t", about="a", kind=kind, queries=queries, empty_is_fine=fine)
+        return tells_at_once(panel, source)
+
+    assert [kind for kind in Kind if tells(kind, now)] == [Kind.LIGHT, Kind.NUMBER, Kind.BARS]
+    assert not tells(Kind.NUMBER, now, fine=True)
+    assert not tells(Kind.NUMBER, past)
+    assert not tells(Kind.NUMBER, now, past)
+    assert not tells(Kind.LIGHT, else_)
+
+
+# By the beginning of the metric's name: the gate, where it is not that its source answers.
+GATES = {
     "hpc_stack_account_cost_period_dollars": "max(hpc_stack_account_cost_period_dollars)",
     # There with a budget in the settings.
     "hpc_stack_account_budget_dollars": "",
-    "hpc_stack_jobs_unpriced_total": answers("job-exporter"),
-    "hpc_stack_user_jobs_finished_total": answers("job-exporter"),
-    **{
-        f"hpc_stack_{name}": answers("node-manager")
-        for name in (
-            *("api_calls_total", "instances", "launches_total", "launch_failures_total"),
-            *("node_cost_dollars_total", "terminations_total"),
-        )
-    },
+    # Some of the GPUs are enough to say that none has an error.
     "DCGM_": answers("gpu"),
-    "alertmanager_": answers("alertmanager"),
-    "prometheus_": answers("prometheus"),
 }
 FALLBACK = re.compile(
     r" or (?:on \(\) )?(?P<rest>(?:label_replace\()?0 \* (?:absent\()?(?P<gate>.+))$"
@@ -325,19 +385,19 @@ def gates(expr: str) -> tuple[set[str], str]:
     found = FALLBACK.search(expr)
     assert found
     wanted = set()
-    for metric in metrics_of(expr[: found.start()]):
-        (gate,) = (gate for start, gate in SOURCES.items() if metric.startswith(start))
-        wanted |= {gate} - {""}
+    for selector in selectors_of(expr[: found.start()]):
+        name = selector.name or ""
+        own = [gate for start, gate in GATES.items() if name.startswith(start)]
+        wanted |= set(own or [one.answers for one in sources_of_metric(selector)]) - {""}
     return wanted, found["gate"]
 
 
-def metrics_of(expr: str) -> set[str]:
-    """Of all metrics that a query names, also of those over time."""
-    selectors = [part for part in parts(expr) if isinstance(part, parser.VectorSelector)]
-    return {selector.name or "" for selector in selectors}
-
-
-WITH_A_FALLBACK = {name: expr for name, expr in EXPRESSIONS.items() if FALLBACK.search(expr)}
+OF_SOURCES = {query.expr for panel in PANELS if panel.tells_of_sources for query in panel.queries}
+WITH_A_FALLBACK = {
+    name: expr
+    for name, expr in EXPRESSIONS.items()
+    if FALLBACK.search(expr) and expr not in OF_SOURCES
+}
 
 
 @pytest.mark.parametrize("expr", WITH_A_FALLBACK.values(), ids=WITH_A_FALLBACK)
@@ -349,13 +409,13 @@ def test_nothing_is_told_only_while_the_metrics_source_answers(expr: str) -> Non
         assert one in rest
         rest = rest.replace(one, "")
     # And nothing else, but what closes the functions and sets the label.
-    assert not re.search(r"max|up\{|hpc_stack", rest)
+    assert not re.search(r"max|up\{|hpc_stack|ALERTS", rest)
 
 
 def test_no_query_has_a_value_of_its_own_but_lights() -> None:
     lights = {query.expr for panel in PANELS if panel.kind is Kind.LIGHT for query in panel.queries}
     assert len(WITH_A_FALLBACK) >= 15
     for name, expr in EXPRESSIONS.items():
-        if expr not in lights:
+        if expr not in lights | OF_SOURCES:
             assert "vector(" not in expr, name
             assert (" or " in expr) == (name in WITH_A_FALLBACK), name

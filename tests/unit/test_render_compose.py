@@ -298,7 +298,11 @@ def test_gpus_of_this_machine_are_measured_where_the_image_can_be_had() -> None:
 def test_a_gpu_of_this_machine_has_the_labels_of_its_node() -> None:
     document = yaml.safe_load(prometheus_yaml(TWO_NODES, WITH_GPUS))
     (job,) = (one for one in document["scrape_configs"] if one["job_name"] == "gpu")
-    assert job["static_configs"] == [{"targets": ["dcgm-exporter:9400"]}]
+    (there,) = job["static_configs"]
+    assert there == {
+        "targets": ["dcgm-exporter:9400"],
+        "labels": {"node": "this machine", "pool": "all"},
+    }
     labels = [
         (rule["regex"], rule["target_label"], rule["replacement"])
         for rule in job["metric_relabel_configs"]

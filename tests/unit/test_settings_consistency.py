@@ -116,6 +116,54 @@ BAD: dict[str, Case] = {
         "budget_dollars is the account's limit of billing",
         "remove billing, or budget_dollars",
     ),
+    "two limits of the cluster's money": (
+        settings(pools=PRICED, budget={"dollars": 5, "tres_mins": "billing=7,cpu=3"}),
+        "cluster.budget.tres_mins",
+        '"billing=7"',
+        "dollars is the cluster's limit of billing",
+        "remove billing, or dollars",
+    ),
+    "GPU minutes of the cluster where there are no GPUs": (
+        settings(budget={"tres_mins": "gres/gpu=7"}),
+        "cluster.budget.tres_mins",
+        '"gres/gpu=7"',
+        "no gres/...: no pool has GPUs",
+        "remove gres/gpu, or give a pool such GPUs",
+    ),
+    "nodes that go at a limit that is not there": (
+        settings(budget={"tres_mins": "cpu=7", "at_limit": "release_nodes"}),
+        "cluster.budget.at_limit",
+        '"release_nodes"',
+        "only those let nodes go",
+        "remove at_limit, or set cluster.budget.dollars",
+    ),
+    "a QOS that would get round the cluster's minutes": (
+        settings(budget={"tres_mins": "cpu=5"}, qos={"free": {"grp_tres_mins": "cpu=7,node=2"}}),
+        "cluster.qos.free.grp_tres_mins",
+        '"cpu=7"',
+        "in place of every budget",
+        "remove cpu",
+    ),
+    "minutes of an account that fade": (
+        settings(
+            accounts={"research": {"limits": {"grp_tres_mins": "cpu=5"}}},
+            slurm={"priority": {"half_life": "7-0"}},
+        ),
+        "cluster.slurm.priority.half_life",
+        '"7-0"',
+        "what is spent must not fade before the period ends",
+        "remove it; budget.period says",
+    ),
+    "jobs without an end for which no minutes are enough": (
+        settings(
+            pools={"gpu": pool(gpus=ONE_GPU, max_nodes=1, time_limit="UNLIMITED")},
+            budget={"tres_mins": "gres/gpu=7"},
+        ),
+        "cluster.pools.gpu.time_limit",
+        '"UNLIMITED"',
+        "no budget pays for one without an end",
+        'write for instance "7-00:00:00"',
+    ),
     "a QOS that would get round the budgets": (
         settings(pools=PRICED, budget={"dollars": 5}, qos={"free": {"grp_tres_mins": "billing=7"}}),
         "cluster.qos.free.grp_tres_mins",
@@ -351,6 +399,14 @@ def test_without_a_budget_jobs_need_no_end_and_use_may_fade() -> None:
             qos={"free": {"grp_tres_mins": "billing=7"}},
         )
     )
+
+
+def test_jobs_that_use_nothing_of_a_budget_need_no_end() -> None:
+    pools = {
+        "cpu": pool(time_limit="UNLIMITED"),
+        "gpu": pool(gpus=ONE_GPU, max_nodes=1),
+    }
+    load_cluster(settings(pools=pools, budget={"tres_mins": "gres/gpu=7"}))
 
 
 def test_settings_built_directly_are_checked_too() -> None:

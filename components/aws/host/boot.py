@@ -31,6 +31,7 @@ JOB_ENVIRONMENT = RUN / "job-environment"
 GPU_JOBS = RUN / "gpu-jobs"
 """Which job has which GPU: written by Slurm's Prolog and Epilog, read by dcgm-exporter."""
 GPU_FIELDS = RUN / "gpu-fields.csv"
+LOG_HERE = ["--log-driver", "local"]
 SCRIPT = Path("/usr/local/sbin/hpc-stack-boot")
 NAME_SECONDS = 300
 """How long a node waits to be told its name: a launch of a thousand takes a minute."""
@@ -136,15 +137,53 @@ def controller(told: dict[str, Any]) -> None:
     log_in(told)
     if run_quietly("docker", "start", "hpc-stack-agent"):
         return
-    run_quietly("docker", "rm", "--force", "hpc-stack-agent")
     mounts = ("/var/run/docker.sock", "/data", "/home")
-    run(
-        "docker", "run", "--detach", "--name", "hpc-stack-agent", "--restart", "always",
-        "--network", "host", "--init", "--log-driver", "local",
+    start(
+        "hpc-stack-agent",
+        log_arguments(told, "host-agent"),
+        "--restart", "always", "--network", "host", "--init",
         *(word for path in mounts for word in ("--volume", f"{path}:{path}")),
         *(word for pair in agent_environment(told) for word in ("--env", pair)),
         told["image"],
     )  # fmt: skip
+
+
+def start(name: str, log: list[str], *words: str) -> None:
+    """Start a container anew; where the engine refuses its log, with one here."""
+    run_quietly("docker", "rm", "--force", name)
+    try:
+        run("docker", "run", "--detach", "--name", name, *log, *words)
+    except subprocess.CalledProcessError as error:
+        if log == LOG_HERE:
+            raise
+        print(f"docker run {name}: {error.returncode}; again, with a log here", file=sys.stderr)
+        start(name, LOG_HERE, *words)
+
+
+def log_arguments(told: dict[str, Any], stream: str) -> list[str]:
+    """A log in CloudWatch and, for `docker logs`, here; here alone where CloudWatch takes none.
+
+    That is asked before. Not blocking, the engine starts a container also without CloudWatch, but
+    tries for ever, and once many lines wait it cannot end it: https://github.com/moby/moby/pull/53270
+    """
+    wanted = {"logGroupName": told["log_group"], "logStreamName": stream}
+    try:
+        call_aws(told["region"], "logs", "logs", "Logs_20140328.CreateLogStream", wanted, tries=1)
+    except Exception as error:  # whatever it is, the machine comes without
+        if "ResourceAlreadyExistsException" not in str(error):
+            print(f"the log {stream} is on this machine alone: {error}", file=sys.stderr)
+            return LOG_HERE
+    options = {
+        "awslogs-region": told["region"],
+        "awslogs-group": told["log_group"],
+        "awslogs-stream": stream,
+        "mode": "non-blocking",
+        "max-buffer-size": "4m",
+        "cache-max-size": "10m",
+        "cache-max-file": "3",
+    }
+    pairs = (("--log-opt", f"{key}={text}") for key, text in options.items())
+    return ["--log-driver", "awslogs", *(word for pair in pairs for word in pair)]
 
 
 def agent_environment(told: dict[str, Any]) -> list[str]:
@@ -167,14 +206,14 @@ def node(told: dict[str, Any]) -> None:
     key = RUN / "slurm.key"
     write_secret(key, read_parameter(told, "slurm_key").encode())
     name = await_name(told)
+    log = log_arguments(told, f"nodes/{name}/slurmd")
     if pull.wait():
         raise RuntimeError(f"docker pull {told['image']} failed")
     if told["gpus"]:
         await_gpus()
     if told["gpu_exporter"]:
         forget_gpu_jobs()
-    run_quietly("docker", "rm", "--force", "slurmd")
-    run("docker", "run", *slurmd_arguments(told, name, key))
+    start("slurmd", log, *slurmd_arguments(told, name, key))
     if told["gpu_exporter"]:
         measure_gpus(told, name)
 
@@ -200,9 +239,9 @@ def forget_gpu_jobs() -> None:
 def measure_gpus(told: dict[str, Any], name: str) -> None:
     """Start dcgm-exporter. Jobs run without it, too, so that it does not start is only said."""
     GPU_FIELDS.write_text(told["gpu_fields"])
-    run_quietly("docker", "rm", "--force", "dcgm-exporter")
+    log = log_arguments(told, f"nodes/{name}/dcgm-exporter")
     try:
-        run("docker", "run", *exporter_arguments(told, name))
+        start("dcgm-exporter", log, *exporter_arguments(told, name))
     except subprocess.CalledProcessError as error:
         print(f"this node's GPUs are not measured: {error}", file=sys.stderr)
 
@@ -213,10 +252,8 @@ def exporter_arguments(told: dict[str, Any], name: str) -> list[str]:
     https://docs.nvidia.com/datacenter/dcgm/latest/reference/command-line-reference/dcgm-exporter.html
     """
     return [
-        "--detach", "--name", "dcgm-exporter", "--restart", "on-failure", "--hostname", name,
-        "--publish", "9400:9400",
-        "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
-        "--pids-limit", "1024", "--log-driver", "local",
+        "--restart", "on-failure", "--hostname", name, "--publish", "9400:9400",
+        "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--pids-limit", "1024",
         *gpu_arguments(),
         "--volume", f"{GPU_JOBS}:{GPU_JOBS}:ro",
         "--volume", f"{GPU_FIELDS}:{GPU_FIELDS}:ro",
@@ -242,14 +279,14 @@ def serve_credentials(told: dict[str, Any]) -> None:
 def slurmd_arguments(told: dict[str, Any], name: str, key: Path) -> list[str]:
     """slurmd without any privilege: its own control groups, and what it needs to filter devices."""
     arguments = [
-        "--detach", "--name", "slurmd", "--restart", "on-failure", "--init",
+        "--restart", "on-failure", "--init",
         "--hostname", name, "--network", "host", "--cgroupns", "host",
         "--add-host", f"slurmdbd:{told['controller']}",
         "--add-host", f"{name}:{metadata('local-ipv4')}",
         "--cap-add", "BPF", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_NICE",
         "--cap-add", "SYS_PTRACE",
         "--security-opt", "no-new-privileges:true", "--ulimit", "memlock=-1",
-        "--pids-limit", "32768", "--log-driver", "local",
+        "--pids-limit", "32768",
         "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         "--volume", "/home:/home",
         "--volume", "/home/.hpc-stack/users:/var/lib/extrausers:ro",

@@ -40,11 +40,13 @@ def credentials() -> dict[str, Any]:
     return found
 
 
-def call_aws(region: str, service: str, endpoint: str, target: str, body: dict[str, Any]) -> bytes:
+def call_aws(
+    region: str, service: str, endpoint: str, target: str, body: dict[str, Any], tries: int = TRIES
+) -> bytes:
     """One call of a service that speaks JSON 1.1."""
     headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
     host = f"{endpoint}.{region}.amazonaws.com"
-    return request(region, service, "POST", host, "/", headers, json.dumps(body).encode())
+    return request(region, service, "POST", host, "/", headers, json.dumps(body).encode(), tries)
 
 
 def read_object(told: dict[str, Any], key: str) -> bytes:
@@ -61,13 +63,14 @@ def request(
     path: str,
     headers: dict[str, str],
     body: bytes,
+    tries: int = TRIES,
 ) -> bytes:
     """A signed request; a passing failure is tried again, half a minute in all.
 
     So is a service's refusal: a role that has just been made is not known everywhere at once, nor
-    are its credentials there from the machine's first second.
+    are its credentials there from the machine's first second. What is raised says what AWS says.
     """
-    for tries in range(TRIES):
+    for tried in range(1, tries + 1):
         try:
             signed = sign(
                 credentials(), region, service, method, host, path, headers, body,
@@ -79,19 +82,19 @@ def request(
             with urllib.request.urlopen(ask, timeout=10) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            said = error.read()[:300]
-            print(f"{method} {host}{path}: {error.code} {said!r} ({error.url})", file=sys.stderr)
+            error.msg = error.read()[:300].decode(errors="replace")
+            print(f"{method} {host}{path}: {error} ({error.url})", file=sys.stderr)
             passes = (
                 error.code >= 500
-                or b"AccessDeniedException" in said
+                or "AccessDeniedException" in error.msg
                 or error.url.startswith(METADATA)
             )
-            if not passes or tries == TRIES - 1:
+            if not passes or tried == tries:
                 raise
         except (OSError, LookupError):  # nobody answers, or no role or no keys are named
-            if tries == TRIES - 1:
+            if tried == tries:
                 raise
-        time.sleep(2**tries / 2)
+        time.sleep(2**tried / 4)
     raise AssertionError
 
 

@@ -61,7 +61,7 @@ def controller_statements(facts: Facts) -> tuple[Statement, ...]:
             # By the engine, whose log driver sends what the services say.
             sid="WriteLogs",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-            resources=[facts.log_streams],
+            resources=[facts.log_streams()],
         ),
         *_alerts(facts),
         *secrets(facts, sorted(facts.parameters)),

@@ -14,8 +14,13 @@ def node_path(cluster: str) -> str:
 
 
 def services_log_group(cluster: str) -> str:
-    """Name of the group in CloudWatch that has the logs of the controller's services."""
+    """Name of the group in CloudWatch with the logs of the controller's services and of nodes."""
     return f"/hpc-stack/{cluster}/services"
+
+
+def node_log_streams(node: str) -> str:
+    """What begins the names of a node's streams in that group, as boot.py names them."""
+    return f"nodes/{node}/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +50,11 @@ class Facts:
     alert_topic: str | None = None
     """Of Amazon SNS, if alerts go to one."""
 
-    @property
-    def log_streams(self) -> str:
-        """ARN pattern of the logs of the controller's services."""
+    def log_streams(self, names: str = "*") -> str:
+        """ARN pattern of streams in the cluster's log group."""
         place = f"{self.region}:{self.account}"
         group = services_log_group(self.cluster)
-        return f"arn:{self.partition}:logs:{place}:log-group:{group}:log-stream:*"
+        return f"arn:{self.partition}:logs:{place}:log-group:{group}:log-stream:{names}"
 
     @property
     def node_roles(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.aws.policies.facts import Facts
+from components.aws.policies.facts import Facts, node_log_streams
 from components.aws.policies.machines import (
     homes,
     image_pull,
@@ -14,7 +14,7 @@ from components.aws.policies.statement import Statement, document
 
 
 def node_policy(facts: Facts, pool: str, images: Sequence[str], jobs_role: str) -> str:
-    """Its pool's names, the cluster's key, its images, the homes, and the jobs' role."""
+    """Its pool's names and logs, the cluster's key, its images, the homes, and the jobs' role."""
     return document(*node_statements(facts, pool, images, jobs_role))
 
 
@@ -32,6 +32,12 @@ def node_statements(
             sid="ReadOwnName",
             actions=["s3:GetObject"],
             resources=[f"{facts.system_bucket}/names/{pool}.json"],
+        ),
+        Statement(
+            # By the engine, as on the controller, whose streams are not the nodes' to write.
+            sid="WriteOwnLogs",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[facts.log_streams(f"{node_log_streams(f'{pool}-*')}*")],
         ),
         *secrets(facts, ["slurm_key"]),
         *image_pull(facts, images),

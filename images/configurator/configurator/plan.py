@@ -113,13 +113,12 @@ def _account_changes(account: Account, old: Account | None) -> list[str]:
 
 
 def _budget_steps(wanted: Records, present: Records) -> Iterator[Step]:
-    """The cluster's budget. Nothing else of Slurm's own root account is ours."""
-    if wanted.root_billing_minutes != present.root_billing_minutes:
-        minutes = wanted.root_billing_minutes
-        change = f"GrpTRESMins=billing={NO_LIMIT if minutes is None else minutes}"
+    """The cluster's budgets. Nothing else of Slurm's own root account is ours."""
+    changes = _limit_changes(wanted.root_limits, present.root_limits)
+    if changes:
         yield Step(
-            ("modify", "account", "where", "name=root", "set", change),
-            f"the whole cluster: {change}",
+            ("modify", "account", "where", "name=root", "set", *changes),
+            f"the whole cluster: {' '.join(changes)}",
         )
 
 

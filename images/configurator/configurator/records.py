@@ -88,7 +88,16 @@ class Records:
     accounts: dict[str, Account] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     root_billing_minutes: int | None = None
-    """`GrpTRESMins=billing` of Slurm's root account: the budget of the whole cluster."""
+    """`GrpTRESMins=billing` of Slurm's root account: the money of the whole cluster."""
+    root_tres_minutes: notation.Tres = field(default_factory=dict)
+    """The other types of its `GrpTRESMins`."""
+
+    @property
+    def root_limits(self) -> Limits:
+        """What of Slurm's root account is ours."""
+        money = self.root_billing_minutes
+        billing = {} if money is None else {"billing": money}
+        return {"GrpTRESMins": {**self.root_tres_minutes, **billing}}
 
 
 def desired(document: Mapping[str, Any]) -> Records:
@@ -125,6 +134,7 @@ def desired(document: Mapping[str, Any]) -> Records:
             for name, entry in document["users"].items()
         },
         root_billing_minutes=document["root_billing_minutes"],
+        root_tres_minutes=notation.tres(document.get("root_tres_minutes", "")),
     )
 
 
@@ -135,6 +145,7 @@ def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Re
     """The records that sacctmgr printed, as rows by column."""
     descriptions = {row["Account"]: row["Description"] for row in accounts}
     rows = list(associations)
+    root = _root_minutes(rows)
     memberships: dict[str, dict[str, bool]] = {}
     for row in rows:
         if row["User"]:
@@ -173,15 +184,15 @@ def current(*, qos: Rows, accounts: Rows, users: Rows, associations: Rows) -> Re
             for row in users
             if row["User"] != "root"
         },
-        root_billing_minutes=next(
-            (
-                notation.tres(row["GrpTRESMins"]).get("billing")
-                for row in rows
-                if row["Account"] == "root" and not row["User"]
-            ),
-            None,
-        ),
+        root_billing_minutes=root.pop("billing", None),
+        root_tres_minutes=root,
     )
+
+
+def _root_minutes(associations: Rows) -> notation.Tres:
+    """`GrpTRESMins` of Slurm's root account; none where it has no record."""
+    of_root = (row for row in associations if row["Account"] == "root" and not row["User"])
+    return next((notation.tres(row["GrpTRESMins"]) for row in of_root), {})
 
 
 def _limits(texts: Mapping[str, str | None]) -> Limits:

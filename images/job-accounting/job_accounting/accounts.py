@@ -1,6 +1,6 @@
-"""The tree of accounts, who may use which, and what each may spend: out of sacctmgr and sshare."""
+"""The tree of accounts, who may use which, and what each may spend: out of sacctmgr."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from job_accounting.command import CommandFailed, Runner, run_command
@@ -91,27 +91,6 @@ def parse_accounts(text: str) -> Accounts:
         )
         for name, (parent, limit) in rows.items()
     )
-
-
-def counted_by_slurm(names: Sequence[str], run: Runner = run_command) -> Mapping[str, float]:
-    """Dollars that Slurm holds against accounts' limits, by account; empty if it does not answer.
-
-    It differs from what jobs cost: Slurm counts a pool's list price, and past use fades or is
-    reset as the cluster is configured. It is what decides whether jobs may start.
-    """
-    columns = "--format=Account,User,GrpTRESRaw"
-    command = ("sshare", "--noheader", "--parsable2", columns, f"--accounts={','.join(names)}")
-    try:
-        text = run(command, _TIMEOUT)
-    except CommandFailed:
-        return {}
-    counted = {}
-    for line in text.splitlines():
-        account, user, used = ([*line.split("|"), "", "", ""])[:3]
-        dollars = _billing_dollars(used)
-        if not user and dollars is not None:
-            counted[account.strip()] = dollars  # indented by its depth in the tree
-    return counted
 
 
 def _billing_dollars(tres: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from job_accounting.spending import Charge, Sum, total
 from job_accounting.table import table
-from job_accounting.words import dollars, duration, several
+from job_accounting.words import dollars, duration, hours, several
 
 
 class NotAMonth(ValueError):
@@ -70,13 +70,27 @@ class AccountBill:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MinutesLeft:
+    """A limit of minutes of a TRES that an account has, and what Slurm counts against it."""
+
+    account: str
+    tres: str
+    limit: int
+    used: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bill:
-    """Everything that is shown. `charges`: the dearest first; `sums`: by account or user."""
+    """Everything that is shown. `charges`: the dearest first; `sums`: by account or user.
+
+    `minutes`: none for a month that is over, of which Slurm does not tell.
+    """
 
     month: Month
     title: str
     charges: Sequence[Charge]
     accounts: Sequence[AccountBill]
+    minutes: Sequence[MinutesLeft]
     sums: Mapping[str, Mapping[str, Sum]]
     one_user: bool
     pools_without_price: Sequence[str]
@@ -96,10 +110,12 @@ def bill_lines(bill: Bill, most: int) -> Iterator[str]:
             yield ""
             rows = [[name, str(one.jobs), dollars(one.dollars)] for name, one in sums.items()]
             yield from table([what.upper(), "JOBS", "COST"], rows, right=(1, 2), shrink=0)
-    if bill.accounts:
+    if bill.accounts or bill.minutes:
         yield ""
     for account in bill.accounts:
         yield _account(account, bill.month)
+    for minutes in bill.minutes:
+        yield _minutes(minutes)
     if bill.pools_without_price:
         pools = ", ".join(bill.pools_without_price)
         yield f"pools without a price: {pools}. Set price_per_hour."
@@ -163,6 +179,13 @@ def _account(account: AccountBill, month: Month) -> str:
     return f"{text}; {rest} (Slurm counts {dollars(counted)})"
 
 
+def _minutes(of: MinutesLeft) -> str:
+    mib, what = (1024, "GiB") if of.tres == "mem" else (1, of.tres)
+    limit = f"{hours(of.limit / mib)} {what}-hours"
+    rest = f"{hours((of.limit - of.used) / mib)} left" if of.used < of.limit else "nothing left"
+    return f"account {of.account}: {hours(of.used / mib)} of {limit}; {rest}"
+
+
 def bill_json(bill: Bill, most: int) -> dict[str, Any]:
     """The bill for programs. Dollars; times in seconds since the epoch; null: not known."""
     return {
@@ -200,6 +223,15 @@ def bill_json(bill: Bill, most: int) -> dict[str, Any]:
             }
             for account in bill.accounts
         },
+        "minutes": [
+            {
+                "account": minutes.account,
+                "tres": minutes.tres,
+                "limit_minutes": minutes.limit,
+                "used_minutes": minutes.used,
+            }
+            for minutes in bill.minutes
+        ],
         "pools_without_price": list(bill.pools_without_price),
     }
 

@@ -11,13 +11,24 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from job_accounting import sacct
-from job_accounting.accounts import Accounts, AccountsUnavailable, counted_by_slurm, read_accounts
-from job_accounting.bill import AccountBill, Bill, Month, NotAMonth, bill_json, bill_lines
+from job_accounting.accounts import Accounts, AccountsUnavailable, read_accounts
+from job_accounting.bill import (
+    AccountBill,
+    Bill,
+    MinutesLeft,
+    Month,
+    NotAMonth,
+    bill_json,
+    bill_lines,
+)
+from job_accounting.command import CommandFailed
+from job_accounting.cost import BILLING_MINUTES_PER_DOLLAR
 from job_accounting.ledger import Ledger, directory
 from job_accounting.sacct import SacctRefused, SacctUnavailable
+from job_accounting.shares import MONEY, Share, read_shares
 from job_accounting.spending import Charge, charges, pools_without_price, total, totals
 from job_accounting.terminal import behave
 
@@ -92,7 +103,9 @@ def _bill(args: argparse.Namespace, now: float) -> Bill:
         )
         return charges(jobs, lives, now, month.since, month.until)
 
-    shown = _shown_accounts(args, tree, user)
+    asked = _asked_accounts(args, tree, user)
+    shown = _shown_accounts(args, tree, asked)
+    shares = _shares(tree, asked) if month.current else {}
     by_accounts = ask(None, frozenset().union(*map(tree.with_below, shown))) if shown else []
     mine = ask(
         None if user is None else [user],
@@ -105,7 +118,8 @@ def _bill(args: argparse.Namespace, now: float) -> Bill:
         month=month,
         title=_title(args, user),
         charges=mine,
-        accounts=_account_bills(shown, tree, by_accounts, month),
+        accounts=_account_bills(shown, tree, by_accounts, shares),
+        minutes=_minutes_left(shares),
         sums=sums,
         one_user=user is not None,
         pools_without_price=pools_without_price((charge.job for charge in mine), lives),
@@ -117,14 +131,17 @@ def _title(args: argparse.Namespace, user: str | None) -> str:
     return whose if args.account is None else f"{whose} for account {args.account}"
 
 
-def _shown_accounts(args: argparse.Namespace, tree: Accounts, user: str | None) -> list[str]:
-    """The accounts in question, and those above that limit them; with --all those with a limit."""
+def _asked_accounts(args: argparse.Namespace, tree: Accounts, user: str | None) -> list[str]:
+    """The accounts in question."""
     if args.account is not None:
-        asked = [args.account]
-    elif user is None:
-        return [name for name in tree.names() if tree[name].limit_dollars is not None]
-    else:
-        asked = tree.of_user(user)
+        return [args.account]
+    return tree.names() if user is None else tree.of_user(user)
+
+
+def _shown_accounts(args: argparse.Namespace, tree: Accounts, asked: Sequence[str]) -> list[str]:
+    """The accounts in question, and those above that limit them; with --all those with a limit."""
+    if args.all and args.account is None:
+        return [name for name in asked if tree[name].limit_dollars is not None]
     above = {
         other
         for name in asked
@@ -134,23 +151,45 @@ def _shown_accounts(args: argparse.Namespace, tree: Accounts, user: str | None) 
     return [*asked, *sorted(above.difference(asked))]
 
 
+def _shares(tree: Accounts, asked: Sequence[str]) -> Mapping[str, Share]:
+    """What Slurm counts of accounts and of those above them; empty if it does not answer."""
+    names = {*asked, *(above for name in asked for above in tree.above(name))}
+    try:
+        return read_shares(sorted(names)) if names else {}
+    except CommandFailed:
+        return {}
+
+
+def _minutes_left(shares: Mapping[str, Share]) -> list[MinutesLeft]:
+    """All limits of minutes but those of money, which are told in dollars."""
+    return [
+        MinutesLeft(account=name, tres=tres, limit=limit, used=share.used[tres])
+        for name, share in sorted(shares.items())
+        for tres, limit in sorted(share.limits.items())
+        if tres != MONEY and tres in share.used
+    ]
+
+
 def _account_bills(
-    names: Sequence[str], tree: Accounts, of: Sequence[Charge], month: Month
+    names: Sequence[str], tree: Accounts, of: Sequence[Charge], shares: Mapping[str, Share]
 ) -> list[AccountBill]:
-    limited = [name for name in names if tree[name].limit_dollars is not None]
-    counted = counted_by_slurm(limited) if limited and month.current else {}
     bills = []
     for name in names:
-        below = tree.with_below(name)
+        below, limit = tree.with_below(name), tree[name].limit_dollars
         bills.append(
             AccountBill(
                 name=name,
                 sum=total(charge for charge in of if charge.job.account in below),
-                limit=tree[name].limit_dollars,
-                counted=counted.get(name),
+                limit=limit,
+                counted=None if limit is None else _counted_dollars(shares.get(name)),
             )
         )
     return bills
+
+
+def _counted_dollars(share: Share | None) -> float | None:
+    money = share.used.get(MONEY) if share else None
+    return None if money is None else money / BILLING_MINUTES_PER_DOLLAR
 
 
 def _me() -> str:

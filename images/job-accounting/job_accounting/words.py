@@ -34,6 +34,11 @@ def dollars(amount: float | None) -> str:
     return f"${amount:,.2f}"
 
 
+def hours(minutes: float) -> str:
+    """A number of hours, given in minutes: 0.5, 12, 1,000."""
+    return f"{minutes / 60:,.1f}".removesuffix(".0")
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1 in per cent."""
     return f"{100 * share:.0f}%"

@@ -1,10 +1,10 @@
 """When each series was born: from then on it counts, and then it was 0. Pure.
 
 Prometheus learns it with the first value, which otherwise would be no increase: a user's first job
-would not show. It must be told the same for ever, or it would count the same jobs again.
+would not show. It must be told the same as long as the series lasts, or it would count the same
+jobs again.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from job_exporter.totals import Labels, Totals
@@ -24,15 +24,10 @@ class Births:
     times: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
     def note(self, totals: Totals, now: float) -> None:
-        """All series that are new were born just now."""
-        series: dict[str, Iterable[Labels]] = {
-            **dict(totals.counts()),
-            **{name: found.by_labels for name, found in totals.histograms()},
-        }
-        for name, labels in series.items():
-            known = self.times.setdefault(name, {})
-            for values in labels:
-                known.setdefault(values, now - BEFORE)
+        """All series that are new were born just now; those that have ended are forgotten."""
+        for name, labels in totals.series():
+            known = self.times.get(name, {})
+            self.times[name] = {values: known.get(values, now - BEFORE) for values in labels}
 
     def copy(self) -> "Births":
         """Ones to which more may come."""

@@ -37,6 +37,14 @@ class QueueLook:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TresLook:
+    """Minutes that Slurm counted by account and TRES, at a time, seconds since the epoch."""
+
+    at: float
+    used: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counted:
     """A state that has been saved, and its metrics as Prometheus asks for them.
 
@@ -78,12 +86,14 @@ class Commented:
 class Board:
     """`query_seconds` and `last_success` are None until accounting has answered.
 
-    `commented` is None where jobs get no comments.
+    `commented` is None where jobs get no comments, `tres` where no account has a budget of
+    TRES-minutes.
     """
 
     def __init__(self, state: State) -> None:
         self.counted = Counted.of(state)
         self.queue: QueueLook | None = None
+        self.tres: TresLook | None = None
         self.slurmctld_answers = False
         self.slurmdbd_answers = False
         self.query_seconds: float | None = None

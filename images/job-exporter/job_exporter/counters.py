@@ -52,6 +52,17 @@ HISTOGRAMS = {
 }
 
 
+def end_series(state: State) -> None:
+    """Forget what was counted under names that have lost their place (`label_names`)."""
+    bounded = {"account": state.accounts, "user": state.users}
+    for key, series in state.totals.series():
+        labels = (COUNTERS.get(key) or HISTOGRAMS[key])[2]
+        for values in list(series):
+            named = zip(labels, values, strict=True)
+            if any(label in bounded and value not in bounded[label] for label, value in named):
+                del series[values]
+
+
 def counted(state: State) -> Iterator[Metric]:
     """The metrics of what has been counted."""
     for key, counts in state.totals.counts():

@@ -1,4 +1,5 @@
-"""The exporter at work: loops for accounting, the queue and jobs' comments, and the server."""
+"""The exporter at work: loops for accounting, the queue, budgets of TRES-minutes and jobs'
+comments, and the server."""
 
 import signal
 import sys
@@ -22,6 +23,7 @@ from job_exporter.server import page, serve
 from job_exporter.settings_file import Settings
 from job_exporter.state import State
 from job_exporter.state_file import StateError, StateFile
+from job_exporter.tres_watch import TresWatch
 
 RETRY_SECONDS = 5.0
 """After accounting did not answer: as the cluster starts, slurmdbd comes after some seconds."""
@@ -43,6 +45,7 @@ def run(settings: Settings, *, state_dir: Path, ledger: Path, run_dir: Path, por
     counting = Counting(board, file, ledger, journal, comments=comments)
     history = History(board, file, ledger, journal)
     watch = QueueWatch(board, ledger, journal, period=settings.budget_period)
+    tres_watch = TresWatch(board, journal, settings.tres_budgets)
 
     def count() -> float:
         begun = time.monotonic()
@@ -65,9 +68,17 @@ def run(settings: Settings, *, state_dir: Path, ledger: Path, run_dir: Path, por
         beat(run_dir, "queue")
         return float(settings.queue_seconds)
 
+    def look_at_budgets() -> float:
+        tres_watch.look(time.time())
+        return float(settings.query_seconds)
+
     counted_until = board.counted.state.cursor.counted_until
     journal.write("started", cluster=settings.cluster, counted_until=counted_until)
-    loops = (count, look) if comments is None else (count, look, comments.write_one)
+    loops = [count, look]
+    if settings.tres_budgets:
+        loops.append(look_at_budgets)
+    if comments is not None:
+        loops.append(comments.write_one)
     broken = _repeat_until_stopped(loops)
     journal.write("stopped", reason="an error" if broken else "asked to")
     return 1 if broken else 0

@@ -1,7 +1,7 @@
 """The gauges: what is so now. Their names and labels are in this file and nowhere else.
 
-No command is run here: this is what is on the board. Gauges of the queue are left out when the last
-look is older than two intervals.
+No command is run here: this is what is on the board. Gauges of the queue, and of what accounts have
+used, are left out when the last look is older than two intervals.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from job_exporter.account_costs import account_costs
-from job_exporter.board import Board, QueueLook
+from job_exporter.board import Board, QueueLook, TresLook
 from job_exporter.counters import PREFIX
 from job_exporter.period import period_start
 from job_exporter.settings_file import Settings
@@ -25,6 +25,8 @@ def gauges(settings: Settings, board: Board, now: float) -> Iterator[Metric]:
         look = None
     yield from _health(board, state)
     yield from _costs(settings, state, look, now)
+    if settings.tres_budgets:
+        yield from _tres(settings, board.tres, now)
     if look is not None:
         yield from _queue(look, now)
 
@@ -92,6 +94,28 @@ def _costs(
         "Finished jobs that these costs lack, as the ledger has no machine for them",
         state.spending.unpriced_since(begin),
     )
+
+
+def _tres(settings: Settings, look: TresLook | None, now: float) -> Iterator[Metric]:
+    budget = GaugeMetricFamily(
+        f"{PREFIX}_account_tres_budget_minutes",
+        "An account's budget of a TRES for a period; memory in MiB minutes",
+        labels=["account", "tres"],
+    )
+    for account, minutes in settings.tres_budgets.items():
+        for tres, most in minutes.items():
+            budget.add_metric([account, tres], most)
+    yield budget
+    if look is None or now - look.at > 2 * settings.query_seconds:
+        return
+    used = GaugeMetricFamily(
+        f"{PREFIX}_account_tres_used_minutes",
+        "What an account and those below it have used of it by Slurm's count, with running jobs",
+        labels=["account", "tres"],
+    )
+    for labels, minutes_used in look.used.items():
+        used.add_metric(labels, minutes_used)
+    yield used
 
 
 def _queue(look: QueueLook, now: float) -> Iterator[Metric]:

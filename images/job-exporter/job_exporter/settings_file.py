@@ -6,7 +6,7 @@ writer may add some; an unknown version is refused.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,15 +25,20 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """`parent`: the account above it, "" for root; `budget_dollars`: a period, None: no budget."""
+    """`parent`: the account above it, "" for root. Budgets of a period: `budget_dollars`, None:
+    none, and `tres_minutes`, by TRES."""
 
     parent: str
     budget_dollars: float | None
+    tres_minutes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the exporter is told. `max_accounts` and `max_users` bound the values of labels."""
+    """What the exporter is told. `max_accounts` and `max_users` bound the values of labels.
+
+    `users`: those of the settings, who come before others (`label_names`).
+    """
 
     cluster: str
     query_seconds: int
@@ -43,6 +48,7 @@ class Settings:
     budget_period: str
     """month, quarter, year or forever."""
     accounts: Mapping[str, Account]
+    users: frozenset[str] = frozenset()
     job_comments: bool = False
     """Whether each ended job gets a line about what it used and cost."""
 
@@ -51,6 +57,12 @@ class Settings:
         """Dollars a period, of the accounts that have a budget."""
         found = {name: account.budget_dollars for name, account in self.accounts.items()}
         return {name: budget for name, budget in found.items() if budget is not None}
+
+    @property
+    def tres_budgets(self) -> dict[str, Mapping[str, int]]:
+        """Minutes a period by TRES, of the accounts that have such budgets."""
+        found = {name: account.tres_minutes for name, account in self.accounts.items()}
+        return {name: minutes for name, minutes in found.items() if minutes}
 
     def lineage(self, account: str) -> Iterator[str]:
         """The account, those above it, and root, below which is what the settings do not know."""
@@ -94,6 +106,7 @@ def parse_settings(document: object) -> Settings:
         max_users=_number(top, "max_users"),
         budget_period=_period(top.get("budget_period", "month")),
         accounts=accounts,
+        users=_users(top.get("users", [])),
         job_comments=_switch(top, "job_comments"),
     )
 
@@ -103,6 +116,12 @@ def _period(value: object) -> str:
         allowed = ", ".join(PERIODS)
         raise SettingsError(f"budget_period: {_shown(value)} is none of {allowed}")
     return str(value)
+
+
+def _users(value: object) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise SettingsError(f"users: expected a list of names, found {_shown(value)}")
+    return frozenset(value)
 
 
 def _account(name: str, document: object) -> Account:
@@ -116,7 +135,16 @@ def _account(name: str, document: object) -> Account:
         )
     if budget is not None and budget <= 0:
         raise SettingsError(f"{where}.budget_dollars: {_shown(budget)} is not more than 0")
-    return Account(parent=parent, budget_dollars=None if budget is None else float(budget))
+    return Account(
+        parent=parent,
+        budget_dollars=None if budget is None else float(budget),
+        tres_minutes=_minutes(part.get("tres_minutes", {}), f"{where}.tres_minutes"),
+    )
+
+
+def _minutes(document: object, where: str) -> dict[str, int]:
+    minutes = _mapping(document, where)
+    return {tres: _get(minutes, tres, int, where) for tres in minutes}
 
 
 def _check_parents(accounts: Mapping[str, Account]) -> None:

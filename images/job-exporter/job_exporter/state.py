@@ -40,8 +40,8 @@ class State:
             totals=totals,
             births=births,
             spending=Spending(start=begin),
-            accounts=LabelNames(settings.max_accounts),
-            users=LabelNames(settings.max_users),
+            accounts=LabelNames(settings.max_accounts, settings.accounts),
+            users=LabelNames(settings.max_users, settings.users),
         )
 
     def copy(self) -> "State":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from job_exporter.births import Births
+from job_exporter.counters import end_series
 from job_exporter.cursor import Cursor, Key
 from job_exporter.label_names import LabelNames
 from job_exporter.settings_file import Settings
@@ -86,6 +87,7 @@ def _document(state: State) -> dict[str, Any]:
         },
         "accounts": state.accounts.names(),
         "users": state.users.names(),
+        "strangers": {"accounts": state.accounts.strangers(), "users": state.users.strangers()},
         "counts": {
             name: [[list(labels), value] for labels, value in counts.items()]
             for name, counts in totals.counts()
@@ -121,7 +123,9 @@ def _state(document: Mapping[str, Any], counted: dict[Key, int], settings: Setti
     if document["version"] != VERSION:
         raise ValueError(f"version {document['version']}; this exporter has version {VERSION}")
     totals = _totals(document["counts"], document["histograms"])
-    return State(
+    # Earlier exporters did not tell who was a stranger: those come back with their next job.
+    strangers = document.get("strangers", {"accounts": (), "users": ()})
+    state = State(
         cursor=Cursor(
             since=int(document["since"]),
             counted_until=int(document["counted_until"]),
@@ -133,9 +137,13 @@ def _state(document: Mapping[str, Any], counted: dict[Key, int], settings: Setti
         totals=totals,
         births=_births(document["births"], totals),
         spending=_spending(document["spending"]),
-        accounts=LabelNames(settings.max_accounts, list(document["accounts"])),
-        users=LabelNames(settings.max_users, list(document["users"])),
+        accounts=LabelNames(
+            settings.max_accounts, settings.accounts, document["accounts"], strangers["accounts"]
+        ),
+        users=LabelNames(settings.max_users, settings.users, document["users"], strangers["users"]),
     )
+    end_series(state)
+    return state
 
 
 def _totals(counts: Mapping[str, Any], histograms: Mapping[str, Any]) -> Totals:

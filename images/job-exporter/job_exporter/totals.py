@@ -1,8 +1,9 @@
 """What has been counted of finished jobs since counting began: the values of all counters."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from job_accounting.cost import Cost
 from job_accounting.records import ENDED_STATES, Job
@@ -80,6 +81,12 @@ class Totals:
         """The histograms by their names here."""
         yield "waits", self.waits
         yield "runs", self.runs
+
+    def series(self) -> Iterator[tuple[str, MutableMapping[Labels, Any]]]:
+        """All of these by their labels, whatever each of them holds."""
+        yield from self.counts()
+        for name, histograms in self.histograms():
+            yield name, histograms.by_labels
 
     def copy(self) -> "Totals":
         """Totals that may grow without these."""
