@@ -195,7 +195,7 @@ class _Mark(models.AnnotationQuery):
 # started only if it was silent before, which it is for some seconds.
 _SLURMCTLD_STARTED = (
     "resets(slurm_schedule_cycle_cnt[$__rate_interval]) > 0"
-    " unless on () (hour() * 60 + minute() < 3"
+    " unless on () (min_over_time((hour() * 60 + minute())[$__rate_interval:1m]) < 3"
     ' unless on () min_over_time(up{job="slurm-scheduler"}[$__rate_interval]) == 0)'
 )
 # By what each tells of its start. The job exporter tells nothing, and the exporters of MySQL and
