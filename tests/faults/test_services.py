@@ -233,6 +233,25 @@ def test_after_all_of_this_a_first_job_still_runs(cluster: RunningCluster) -> No
     assert "pi = 3.14159" in run_first_job(cluster.name, "ada").output
 
 
+def test_a_node_that_dies_again_and_again_is_out_at_once_and_its_job_waits_in_the_queue(
+    cluster: RunningCluster,
+) -> None:
+    job = cluster.submit("ada", "sleep 600", "--partition=brief", "--nodelist=brief-1")
+    for _ in range(3):
+        cluster.await_state(job, "RUNNING")
+        docker("kill", cluster.node_containers()["brief-1"])
+        await_value("the job to end there", lambda: cluster.state(job) != "RUNNING", 30)
+    node = "sinfo --noheader --nodes=brief-1 --format='%T %E'"
+    await_value(
+        "the node to be out of service, and off",
+        lambda: "drained~ hpc-stack: its machine" in cluster.run("ada", node),
+        30,  # not as long as SlurmdTimeout
+    )
+    assert cluster.state(job) == "PENDING"
+    cluster.run("ada", f"scancel {job}")
+    cluster.run("carol", "scontrol update nodename=brief-1 state=resume")
+
+
 def test_after_all_that_was_done_to_it_each_job_is_counted_once(cluster: RunningCluster) -> None:
     prometheus = Prometheus(cluster.stack.outputs()["prometheus"])
     exporter = cluster.container("job-exporter")

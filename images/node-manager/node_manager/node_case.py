@@ -10,6 +10,7 @@ DOWN by ReplaceDead               live       wait until slurmd registers, else P
 DOWN/DRAIN by Slurm, no jobs      any        PutBack: a fresh machine after a while
 DOWN/DRAIN by an admin            any        left alone
 off, its bucket is closed         none       PutBack
+put back, its jobs do not end     none       ReplaceDead
 put back, its time is over        none       Undrain
 put back, its time is over        live       left out until that machine is gone
 """
@@ -113,9 +114,14 @@ class NodeCase:
             yield self._put_back(node.reason, False, unregistered=self.live if late else None)
 
     def _put_back_unfinished(self) -> Iterator[NodeAction]:
+        node = self.node
+        if self.live is None and node.has(Flag.COMPLETING) and node.base is not BaseState.DOWN:
+            # Nobody is there to say that its jobs have ended. Slurm gives up after SlurmdTimeout,
+            # or never, where another node's slurmd has got the address and answers.
+            yield ReplaceDead(node=node.name, reason=node.reason)
         # The manager died between the two commands of a put-back.
-        if not self.node.has(Flag.POWER_DOWN):
-            yield PutBack(node=self.node.name, reason=self.node.reason, power_down=True)
+        if not node.has(Flag.POWER_DOWN):
+            yield PutBack(node=node.name, reason=node.reason, power_down=True)
 
     def _up_with_machine(self, live: Instance) -> Iterator[NodeAction]:
         node = self.node
