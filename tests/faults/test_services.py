@@ -237,10 +237,11 @@ def test_a_node_that_dies_again_and_again_is_out_at_once_and_its_job_waits_in_th
     cluster: RunningCluster,
 ) -> None:
     job = cluster.submit("ada", "sleep 600", "--partition=brief", "--nodelist=brief-1")
-    for _ in range(3):
+    for deaths in range(3):
+        await_value("the job", lambda: _restarts(cluster, job) == deaths, 60)  # noqa: B023
         cluster.await_state(job, "RUNNING")
-        docker("kill", cluster.node_containers()["brief-1"])
-        await_value("the job to end there", lambda: cluster.state(job) != "RUNNING", 30)
+        container = await_value("it", lambda: cluster.node_containers().get("brief-1"), 10)
+        docker("kill", container)
     node = "sinfo --noheader --nodes=brief-1 --format='%T %E'"
     await_value(
         "the node to be out of service, and off",
@@ -250,6 +251,10 @@ def test_a_node_that_dies_again_and_again_is_out_at_once_and_its_job_waits_in_th
     assert cluster.state(job) == "PENDING"
     cluster.run("ada", f"scancel {job}")
     cluster.run("carol", "scontrol update nodename=brief-1 state=resume")
+
+
+def _restarts(cluster: RunningCluster, job: str) -> int:
+    return int(cluster.job(job)["restart_cnt"])
 
 
 def test_after_all_that_was_done_to_it_each_job_is_counted_once(cluster: RunningCluster) -> None:

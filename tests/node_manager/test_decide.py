@@ -208,6 +208,11 @@ def test_other_reasons_are_no_put_back(reason: str) -> None:
     assert read_put_back(reason) is None
 
 
+def test_what_slurm_adds_to_a_reason_shortens_no_put_back() -> None:
+    # Seen with 26.05, of a node whose slurmd died as it registered.
+    assert read_put_back(f"{HELD} : Not responding") == read_put_back(HELD) is not None
+
+
 def test_the_backoff_doubles_up_to_a_cap() -> None:
     assert [backoff_seconds(n) for n in range(1, 8)] == [30, 60, 120, 240, 480, 900, 900]
     assert backoff_seconds(10_000) == 900

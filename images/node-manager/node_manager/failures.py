@@ -26,7 +26,10 @@ STABLE_SECONDS = 60
 """A node that has been up for so long after a failure counts as well again."""
 
 MESSAGE_LENGTH = 160
-_PUT_BACK = re.compile(r"^(?P<message>.*) \(try (?P<count>\d+), again at (?P<until>\S+)\)$")
+_PUT_BACK = re.compile(
+    r"^(?P<message>.*) \(try (?P<count>\d+), again at (?P<until>[^\s)]+)\)"
+    r"(?: : .*)?$"  # Slurm's own word on the same node, as in " : Not responding"
+)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
