@@ -22,7 +22,7 @@ UNPRIVILEGED = (1024, 65535)
 EXPORTERS = (NODE_METRICS_PORT, GPU_METRICS_PORT)
 """Ports of a node that whoever collects metrics reaches, and no job on another node.
 
-What MPI listens at the kernel picks, from 32768 on, so nothing is lost by two ports below.
+Open MPI takes ports from 1024 up as it needs them: it hardly comes so far.
 """
 
 

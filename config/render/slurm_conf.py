@@ -140,8 +140,14 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
 
 def _past_use(settings: ClusterSettings) -> list[str]:
     """How long use counts, and as what: CPUs or, where there are prices, money."""
-    lines = [f"PriorityDecayHalfLife={settings.slurm.priority.half_life or HALF_LIFE}"]
-    if settings.has_budget or tres_budgets(settings):
+    half_life = settings.slurm.priority.half_life
+    lines = [f"PriorityDecayHalfLife={half_life or HALF_LIFE}"]
+    # Accounts' minutes alone may fade, for those who say so.
+    if (
+        settings.has_budget
+        or settings.budget.tres_mins
+        or (tres_budgets(settings) and half_life is None)
+    ):
         reset = RESETS[settings.budget.period]
         lines = ["PriorityDecayHalfLife=0", f"PriorityUsageResetPeriod={reset}"]
     if _has_prices(settings):

@@ -120,7 +120,8 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
 
 
 def _budgets(draft: Draft) -> Iterator[Mistake]:
-    dollars, minutes = dict(_dollar_budgets(draft)), dict(_tres_budgets(draft))
+    dollars = dict(_dollar_budgets(draft))
+    minutes = (draft.budget and draft.budget.tres_mins) or {}
     prices = [usual_price(pool) for pool in draft.pools.read.values()]
     if draft.pools.all_read and not any(prices):
         for location, amount in dollars.items():
@@ -140,9 +141,15 @@ def _budgets(draft: Draft) -> Iterator[Mistake]:
             "hold, where the cluster has no budget of dollars: only those let nodes go",
             "remove at_limit, or set cluster.budget.dollars",
         )
+    for kind in (kind for kind, count in minutes.items() if not count):
+        yield mistake_at(
+            ("budget", "tres_mins"),
+            f"{kind}=0",
+            "at least one minute of each type: of none nobody could be told how much is used",
+            f"write {kind}=1 or more, or remove {kind}",
+        )
     if dollars or minutes:
-        kinds = frozenset(kind for limits in minutes.values() for kind in limits)
-        yield from _endless_use(draft, bool(dollars), kinds)
+        yield from _endless_use(draft, bool(dollars), frozenset(minutes))
 
 
 def _two_limits_of_money(draft: Draft) -> Iterator[Mistake]:
@@ -210,14 +217,6 @@ def _has(pool: Pool, kind: str) -> bool:
     if not is_gpu(kind):
         return True
     return pool.gpus is not None and kind in ("gres/gpu", f"gres/gpu:{pool.gpus.type}")
-
-
-def _tres_budgets(draft: Draft) -> Iterator[tuple[tuple[object, ...], Mapping[str, int]]]:
-    if draft.budget and draft.budget.tres_mins:
-        yield ("budget", "tres_mins"), draft.budget.tres_mins
-    for name, account in sorted(draft.accounts.read.items()):
-        if account.limits.grp_tres_mins:
-            yield ("accounts", name, "limits", "grp_tres_mins"), account.limits.grp_tres_mins
 
 
 def _dollar_budgets(draft: Draft) -> Iterator[tuple[tuple[object, ...], float]]:

@@ -49,8 +49,9 @@ class Priority(Part):
     half_life: TimeSpan | None = None
     """Time after which past use counts half for fair-share. Not set: 7 days.
 
-    Where there is any budget it cannot be set: past use then counts in full, for fair-share as
-    well, until the budget's period ends.
+    Where there is any budget past use counts in full, for fair-share as well, until the budget's
+    period ends, and this cannot be set; but with budgets of accounts' `grp_tres_mins` alone, which
+    then fade with it.
     """
     max_age: TimeSpan = "7-00:00:00"
     """Waiting time at which the age factor is full."""

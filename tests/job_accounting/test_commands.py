@@ -48,7 +48,8 @@ class Cluster:
         self.answer("sacct", "")
         self.answer(
             "sacctmgr",
-            f"root|||\nresearch||root|billing=6000000\nresearch|{ME}||\nresearch|ben||\n"
+            "root|||gres/gpu=6000\n"
+            f"research||root|billing=6000000\nresearch|{ME}||\nresearch|ben||\n"
             "teaching||root|\n",
         )
         self.answer(

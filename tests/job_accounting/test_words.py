@@ -54,7 +54,8 @@ def test_money(amount: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "text"), [(0, "0"), (30, "0.5"), (720, "12"), (600_000, "10,000"), (61, "1")]
+    ("minutes", "text"),
+    [(0, "0"), (1, "0.02"), (30, "0.5"), (720, "12"), (600_000, "10,000"), (61, "1")],
 )
 def test_hours(minutes: float, text: str) -> None:
     assert hours(minutes) == text

@@ -221,11 +221,18 @@ def test_after_a_lost_state_the_class_has_its_names_all_the_same(exporter: FakeE
     assert told(exporter.scrape(), "user") == {"guest", "other", *exporter.settings.users}
 
 
+def births(exporter: FakeExporter, user: str) -> set[float]:
+    """When the series of a user began."""
+    times = exporter.board.counted.state.births.times.values()
+    return {born for series in times for labels, born in series.items() if user in labels}
+
+
 def test_a_state_from_before_there_were_strangers_keeps_those_in_the_settings(
     exporter: FakeExporter,
 ) -> None:
     run_jobs(exporter, 0, [("class-0", "s0-0"), ("class-0", "guest")])
     exporter.count()
+    before = births(exporter, "guest")
     path = exporter.directory / "state.json"
     first, *runs = path.read_text().splitlines()
     document = json.loads(first)
@@ -237,3 +244,4 @@ def test_a_state_from_before_there_were_strangers_keeps_those_in_the_settings(
     run_jobs(exporter, 2, [("class-0", "guest")])
     exporter.count()
     assert told(exporter.scrape(), "user") == {"s0-0", "guest"}
+    assert min(births(exporter, "guest")) > max(before), "it begins anew, and so at 0"

@@ -48,9 +48,9 @@ def say(logs: Any, stream: str, *lines: str, seconds_ago: float) -> None:
 
 
 def test_a_nodes_logs_are_shown_by_time_and_no_other_nodes(cluster: AwsCluster, logs: Any) -> None:
-    say(logs, "nodes/gpu-1/slurmd", "started", "listens", seconds_ago=60)
-    say(logs, "nodes/gpu-1/dcgm-exporter", "measures", seconds_ago=90)
-    say(logs, "nodes/gpu-10/slurmd", "another", seconds_ago=60)
+    say(logs, "nodes/gpu/gpu-1/slurmd", "started", "listens", seconds_ago=60)
+    say(logs, "nodes/gpu/gpu-1/dcgm-exporter", "measures", seconds_ago=90)
+    say(logs, "nodes/gpu/gpu-10/slurmd", "another", seconds_ago=60)
     say(logs, "slurmctld", "a service", seconds_ago=60)
     shown = [line.split() for line in of_node(cluster, "gpu-1", "10m").splitlines()]
     assert [words[1:] for words in shown] == [
@@ -67,7 +67,7 @@ def test_a_node_is_told_from_a_service_by_its_name_and_needs_no_controller(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    say(logs, "nodes/cpu-1/slurmd", "started", seconds_ago=60)
+    say(logs, "nodes/cpu/cpu-1/slurmd", "started", seconds_ago=60)
     monkeypatch.setattr(ops.logs, "aws_cluster", lambda _: cluster)
     stack = cast(Stack, SimpleNamespace(platform="aws"))
     show(stack, "cpu-1", "10m")
@@ -77,7 +77,7 @@ def test_a_node_is_told_from_a_service_by_its_name_and_needs_no_controller(
 
 
 def test_what_a_node_said_before_is_not_shown(cluster: AwsCluster, logs: Any) -> None:
-    say(logs, "nodes/cpu-1/slurmd", "long ago", seconds_ago=3600)
+    say(logs, "nodes/cpu/cpu-1/slurmd", "long ago", seconds_ago=3600)
     with pytest.raises(
         StackProblem, match=r"nothing of SERVICE=cpu-1 in SINCE=10m\.\nFix: a longer"
     ):

@@ -383,10 +383,10 @@ def test_the_controller_writes_its_services_logs_and_reads_none() -> None:
 def test_a_node_writes_its_own_pools_logs_and_reads_none() -> None:
     streams = "arn:aws:logs:eu-central-1:123456789012:log-group:/hpc-stack/dev/services:log-stream:"
     policy = node_policy(FACTS, "cpu", ["slurmd"], JOBS)
-    own = f"{streams}nodes/cpu-1/slurmd"
+    own = f"{streams}nodes/cpu/cpu-1/slurmd"
     for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
         assert may(policy, action, own)
-        for other in ("slurmctld", "nodes/gpu-1/slurmd"):
+        for other in ("slurmctld", "nodes/gpu/gpu-1/slurmd", "nodes/cpu-big/cpu-big-1/slurmd"):
             assert not may(policy, action, f"{streams}{other}")
         assert not may(policy, action, own.replace("/dev/", "/prod/"))
     for action in ("logs:DeleteLogStream", "logs:GetLogEvents", "logs:CreateLogGroup"):

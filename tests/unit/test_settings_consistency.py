@@ -144,11 +144,15 @@ BAD: dict[str, Case] = {
         "in place of every budget",
         "remove cpu",
     ),
-    "minutes of an account that fade": (
-        settings(
-            accounts={"research": {"limits": {"grp_tres_mins": "cpu=5"}}},
-            slurm={"priority": {"half_life": "7-0"}},
-        ),
+    "no minutes at all": (
+        settings(budget={"tres_mins": "cpu=0"}),
+        "cluster.budget.tres_mins",
+        '"cpu=0"',
+        "at least one minute of each type",
+        "write cpu=1 or more, or remove cpu",
+    ),
+    "the cluster's minutes that fade": (
+        settings(budget={"tres_mins": "cpu=5"}, slurm={"priority": {"half_life": "7-0"}}),
         "cluster.slurm.priority.half_life",
         '"7-0"',
         "what is spent must not fade before the period ends",
@@ -391,12 +395,13 @@ def test_a_price_that_could_not_be_read_leaves_budgets_alone() -> None:
     assert [mistake.path for mistake in mistakes(data)] == ["cluster.pools.cpu.price_per_hour"]
 
 
-def test_without_a_budget_jobs_need_no_end_and_use_may_fade() -> None:
+def test_without_a_budget_of_the_cluster_or_of_dollars_jobs_need_no_end_and_use_may_fade() -> None:
     load_cluster(
         settings(
             pools={"cpu": pool(price_per_hour=1, time_limit="UNLIMITED")},
             slurm={"priority": {"half_life": "7-0"}},
             qos={"free": {"grp_tres_mins": "billing=7"}},
+            accounts={"research": {"limits": {"grp_tres_mins": "cpu=60000"}}},
         )
     )
 

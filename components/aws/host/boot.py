@@ -206,7 +206,7 @@ def node(told: dict[str, Any]) -> None:
     key = RUN / "slurm.key"
     write_secret(key, read_parameter(told, "slurm_key").encode())
     name = await_name(told)
-    log = log_arguments(told, f"nodes/{name}/slurmd")
+    log = log_arguments(told, f"nodes/{told['pool']}/{name}/slurmd")
     if pull.wait():
         raise RuntimeError(f"docker pull {told['image']} failed")
     if told["gpus"]:
@@ -239,7 +239,7 @@ def forget_gpu_jobs() -> None:
 def measure_gpus(told: dict[str, Any], name: str) -> None:
     """Start dcgm-exporter. Jobs run without it, too, so that it does not start is only said."""
     GPU_FIELDS.write_text(told["gpu_fields"])
-    log = log_arguments(told, f"nodes/{name}/dcgm-exporter")
+    log = log_arguments(told, f"nodes/{told['pool']}/{name}/dcgm-exporter")
     try:
         start("dcgm-exporter", log, *exporter_arguments(told, name))
     except subprocess.CalledProcessError as error:

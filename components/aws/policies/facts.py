@@ -18,9 +18,14 @@ def services_log_group(cluster: str) -> str:
     return f"/hpc-stack/{cluster}/services"
 
 
+def pool_log_streams(pool: str) -> str:
+    """What begins the names of the streams of a pool's nodes in that group."""
+    return f"nodes/{pool}/"
+
+
 def node_log_streams(node: str) -> str:
     """What begins the names of a node's streams in that group, as boot.py names them."""
-    return f"nodes/{node}/"
+    return f"{pool_log_streams(node.rpartition('-')[0])}{node}/"
 
 
 @dataclass(frozen=True, kw_only=True)

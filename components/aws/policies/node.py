@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.aws.policies.facts import Facts, node_log_streams
+from components.aws.policies.facts import Facts, pool_log_streams
 from components.aws.policies.machines import (
     homes,
     image_pull,
@@ -37,7 +37,7 @@ def node_statements(
             # By the engine, as on the controller, whose streams are not the nodes' to write.
             sid="WriteOwnLogs",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-            resources=[facts.log_streams(f"{node_log_streams(f'{pool}-*')}*")],
+            resources=[facts.log_streams(f"{pool_log_streams(pool)}*")],
         ),
         *secrets(facts, ["slurm_key"]),
         *image_pull(facts, images),

@@ -15,12 +15,16 @@ class AccountsUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """`limit_dollars`: what its jobs and those of accounts below it may cost; None: no limit."""
+    """`limit_dollars`: what its jobs and those of accounts below it may cost; None: no limit.
+
+    `limited`: whether it has a limit of minutes of anything, money or not.
+    """
 
     name: str
     parent: str | None
     users: frozenset[str]
     limit_dollars: float | None
+    limited: bool
 
 
 class Accounts:
@@ -73,7 +77,7 @@ def read_accounts(run: Runner = run_command) -> Accounts:
 def parse_accounts(text: str) -> Accounts:
     """Accounts out of `account|user|parent|GrpTRESMins`; lines with a user say who may use it."""
     users: dict[str, set[str]] = {}
-    rows: dict[str, tuple[str | None, float | None]] = {}
+    rows: dict[str, tuple[str | None, str]] = {}
     for line in text.splitlines():
         account, _, rest = line.partition("|")
         user, _, rest = rest.partition("|")
@@ -81,15 +85,16 @@ def parse_accounts(text: str) -> Accounts:
         if user:
             users.setdefault(account, set()).add(user)
         elif account:
-            rows[account] = (parent or None, _billing_dollars(limits))
+            rows[account] = (parent or None, limits.strip())
     return Accounts(
         Account(
             name=name,
             parent=parent,
             users=frozenset(users.get(name, ())),
-            limit_dollars=limit,
+            limit_dollars=_billing_dollars(limits),
+            limited=bool(limits),
         )
-        for name, (parent, limit) in rows.items()
+        for name, (parent, limits) in rows.items()
     )
 
 

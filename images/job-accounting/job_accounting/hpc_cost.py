@@ -154,8 +154,10 @@ def _shown_accounts(args: argparse.Namespace, tree: Accounts, asked: Sequence[st
 def _shares(tree: Accounts, asked: Sequence[str]) -> Mapping[str, Share]:
     """What Slurm counts of accounts and of those above them; empty if it does not answer."""
     names = {*asked, *(above for name in asked for above in tree.above(name))}
+    # Only where there is something to count against: slurmctld, which counts, may not answer.
+    limited = sorted(name for name in names if name in tree and tree[name].limited)
     try:
-        return read_shares(sorted(names)) if names else {}
+        return read_shares(limited) if limited else {}
     except CommandFailed:
         return {}
 

@@ -35,8 +35,9 @@ def dollars(amount: float | None) -> str:
 
 
 def hours(minutes: float) -> str:
-    """A number of hours, given in minutes: 0.5, 12, 1,000."""
-    return f"{minutes / 60:,.1f}".removesuffix(".0")
+    """A number of hours, given in minutes: 0.03, 0.5, 12, 1,000."""
+    digits = 2 if abs(minutes) < 30 else 1
+    return f"{minutes / 60:,.{digits}f}".rstrip("0").removesuffix(".")
 
 
 def percent(share: float) -> str:

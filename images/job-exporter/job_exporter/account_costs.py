@@ -13,12 +13,13 @@ def account_costs(
     """Dollars by account, each with those of the accounts below it; root has everything.
 
     `own`: dollars of each account's own jobs. `known`: accounts in the order in which they came
-    into use. At most `max_accounts` are told, besides root and those with a budget; what the
-    others' own jobs cost is "other".
+    into use. At most `max_accounts` are told, besides root and those with a budget, and first those
+    in the settings; what the others' own jobs cost is "other".
     """
     told = dict.fromkeys([ROOT, *settings.budgets])
     room = settings.max_accounts + len(told)
-    for account in [*known, *sorted(own)]:
+    used = [*known, *sorted(own)]
+    for account in sorted(used, key=lambda name: name not in settings.accounts):
         for name in settings.lineage(account):
             if len(told) < room:
                 told.setdefault(name)

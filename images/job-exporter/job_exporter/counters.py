@@ -61,6 +61,8 @@ def end_series(state: State) -> None:
             named = zip(labels, values, strict=True)
             if any(label in bounded and value not in bounded[label] for label, value in named):
                 del series[values]
+                # Its name may come back in the first pass already.
+                state.births.times.get(key, {}).pop(values, None)
 
 
 def counted(state: State) -> Iterator[Metric]:

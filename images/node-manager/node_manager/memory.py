@@ -94,7 +94,11 @@ class Memory:
 
     def terminations_done(self, tried: Mapping[str, bool], now: float) -> "Memory":
         """Machines, by the provider's id, were to be ended: whether that failed."""
-        others = _without(self.not_ended, set(tried))
+        others = {
+            machine: at
+            for machine, at in self.not_ended.items()
+            if machine not in tried and 0 <= now - at < END_AGAIN_SECONDS
+        }
         failed = {machine: now for machine, failed in tried.items() if failed}
         return replace(self, not_ended=_Map({**others, **failed}))
 
