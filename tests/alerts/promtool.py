@@ -165,3 +165,8 @@ def notation(values: Sequence[float | None]) -> Iterator[str]:
         else:
             yield from [f"{value}"] * (more + 1)  # `infx1` would be a word
         there = value is not None
+
+
+def minutes(duration: str) -> int:
+    """Of a duration with one unit, or of none."""
+    return int(duration[:-1]) * {"m": 1, "h": 60}[duration[-1]] if duration else 0

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from config.alerts import ALERTS
 from config.settings import ClusterSettings, load_cluster
-from tests.alerts.promtool import notation
+from tests.alerts.promtool import minutes, notation
 
 FILE = Path(__file__).with_name("recorded.json")
 SETTINGS = Path(__file__).parents[1] / "live_alerts" / "Pulumi.alerts.yaml"
@@ -35,12 +36,12 @@ _COUNTERS = ("_total", "_sum", "_count")
 _BORN = re.compile(r"_(?: _x(\d+))? (?=\d)")
 
 
+_KEPT = {alert.name: 60 * minutes(alert.keeps) for alert in ALERTS}
+
 # Its limit was raised at the end; here the rules are the same all the time.
 _ENDED_BY_SETTINGS = ("CostAboveLimit",)
 # Prometheus had just been started again, and what it had read before stood for five minutes.
 _TOLD_LATE = ("NothingScraped",)
-# Mended as soon as they fired, between two measurements of the recording.
-_OVER_AT_ONCE = ("JobExporterDown", "PoolBraked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +166,11 @@ def _looks(name: str, seen: Times) -> Iterator[tuple[str, int, int]]:
     if seen.fired - seen.began > 4 * STEP and name not in _TOLD_LATE:
         yield _any(firing), _at((seen.began + seen.fired) / 2), 0
     # A measurement is some seconds older here.
-    if name not in _OVER_AT_ONCE:
-        around = f"last_over_time({firing}[{6 * STEP}s])"
-        yield _any(around), _at(seen.fired + 3 * STEP), 1
+    around = f"last_over_time({firing}[{6 * STEP}s])"
+    yield _any(around), _at(seen.fired + 3 * STEP), 1
     if seen.ended is not None and name not in _ENDED_BY_SETTINGS:
-        yield _any(firing), _at(seen.ended + 3 * STEP), 0
+        # Here it is kept for as long as its rule says; there Prometheus may have begun anew.
+        yield _any(firing), _at(seen.ended + _KEPT[name] + 3 * STEP), 0
 
 
 def _any(expr: str) -> str:

@@ -59,14 +59,7 @@ STRETCHED = (
         why=_LOOKS_BACK,
         since="JobsUnpriced",
         fires=1,
-        over=65,
-    ),
-    Stretched(
-        alert="TerminationsFailing",
-        why=_LOOKS_BACK,
-        since="TerminationsFailing",
-        fires=8,
-        over=35,
+        over=125,
     ),
     Stretched(
         alert="NodeKeepsFailing",
@@ -143,7 +136,7 @@ STRETCHED = (
         alert="SlurmdbdQueueFilling",
         why=_MANY_JOBS,
         shows={"slurm_slurmdbd_queue_size": _is(60_000)},
-        fires=3,
+        fires=1,
         over=5,
     ),
 )

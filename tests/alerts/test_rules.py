@@ -63,7 +63,7 @@ def test_a_cause_is_as_urgent_as_its_consequences_and_outlasts_them(alert: Alert
         cause = BY_NAME[name]
         assert SEVERITIES.index(cause.severity) <= SEVERITIES.index(alert.severity)
         # Else the consequence would be told when the cause is over, for no reason.
-        assert minutes(cause.keeps) > minutes(alert.keeps) or not alert.keeps
+        assert promtool.minutes(cause.keeps) > promtool.minutes(alert.keeps) or not alert.keeps
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
@@ -99,8 +99,3 @@ def test_reasons_of_slurms_own_are_those_that_the_node_manager_knows() -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_an_alert_points_to_a_dashboard_that_is_there(alert: Alert) -> None:
     assert alert.dashboard in {dashboard.uid for dashboard in DASHBOARDS}
-
-
-def minutes(duration: str) -> int:
-    """Of a duration with one unit, or of none."""
-    return int(duration[:-1]) * {"m": 1, "h": 60}[duration[-1]] if duration else 0
