@@ -2,14 +2,10 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Sequence
 
 import pytest
-from job_accounting.sacct import jobs
 
 from ops.first_job import run_first_job
-from ops.report.prometheus import Prometheus
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
 
 
@@ -259,19 +255,3 @@ def test_a_node_that_dies_again_and_again_is_out_at_once_and_its_job_waits_in_th
     assert cluster.state(job) == "PENDING"
     cluster.run("ada", f"scancel {job}")
     cluster.run("carol", "scontrol update nodename=brief-1 state=resume")
-
-
-def test_after_all_that_was_done_to_it_each_job_is_counted_once(cluster: RunningCluster) -> None:
-    prometheus = Prometheus(cluster.stack.outputs()["prometheus"])
-    exporter = cluster.container("job-exporter")
-
-    def inside(command: Sequence[str], _timeout: float) -> str:
-        return docker("exec", exporter, *command)
-
-    def as_recorded() -> bool:
-        counted = prometheus.now("sum(hpc_stack_jobs_finished_total)", time.time())
-        recorded = jobs(since=0, until=time.time(), ended_only=True, steps=False, run=inside)
-        return [one.samples[-1][1] for one in counted] == [len(recorded)]
-
-    # It asks once a minute.
-    await_value("as many jobs in the metrics as in accounting", as_recorded, 150, 2)

@@ -171,7 +171,9 @@ def tidies(removed: Path) -> tuple[str, ...]:
 @contextmanager
 def program(text: str, sigint: str = "default_int_handler") -> Iterator["subprocess.Popen[str]"]:
     """A program of the checkout, in a process group of its own, as `sigint` takes Ctrl-C."""
-    text = f"import signal, sys; signal.signal(signal.SIGINT, signal.{sigint}); {text}"
+    # Who runs the tests by nohup, which ignores SIGHUP, hands that on.
+    hangup = "signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    text = f"import signal, sys; signal.signal(signal.SIGINT, signal.{sigint}); {hangup}; {text}"
     with subprocess.Popen(
         (sys.executable, "-c", text),
         cwd=CHECKOUT,
