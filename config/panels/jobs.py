@@ -209,11 +209,11 @@ _EFFICIENCY = (
     ),
     _bars(
         "GPU efficiency by user",
-        "GPU time that jobs used, of what they held, where accounting measures it: that needs "
-        "`AutoDetect` in gres.conf, which hpc-stack does not set. What GPUs do is under GPUs.",
+        "GPU time that jobs used, of what they held: on AWS, as dcgm-exporter measured it. On one "
+        "machine it is not known which job has which GPU. What GPUs do is under GPUs.",
         efficiency("hpc_stack_job_gpu_seconds_total", "user"),
         "{{user}}",
-        empty="not known: accounting does not measure what GPUs did; see the page GPUs",
+        empty="no job whose GPUs were measured has ended; see the page GPUs",
         needs=Needs.GPUS,
     ),
     Panel(

@@ -40,6 +40,10 @@ def place_on_ec2(services: Services, settings: ClusterSettings, aws: AwsSite) ->
         "SLURM_CONTROLLER": f"{address}:6817",
         "SSH_PORT": str(settings.ports.ssh),
     }
+    if settings.monitoring.enabled:
+        # For hpc-job, about GPUs. Also without any: with the first ones it would be another
+        # container, and all who are logged in would be thrown out.
+        login["environment"]["PROMETHEUS"] = f"127.0.0.1:{settings.ports.prometheus}"
     # The host's metadata service, which gives it its role, answers only the host's own network.
     manager = services["node-manager"]
     _on_the_host(manager, aws)

@@ -10,6 +10,8 @@ QUERY_SECONDS = 60
 """Seconds between two queries of the accounting database, each of which costs slurmdbd work."""
 QUEUE_SECONDS = 15
 """Seconds between two looks at the queue, which slurmctld answers from memory."""
+PROMETHEUS = "prometheus:9090"
+"""Its address in the containers' networks."""
 
 
 def exporter_json(settings: ClusterSettings) -> str:
@@ -35,5 +37,11 @@ def exporter_json(settings: ClusterSettings) -> str:
         "accounts": accounts,
         "users": sorted(settings.users),
         **({"job_comments": True} if settings.monitoring.job_comments else {}),
+        **({"prometheus": PROMETHEUS} if _jobs_gpus_are_measured(settings) else {}),
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _jobs_gpus_are_measured(settings: ClusterSettings) -> bool:
+    # On one machine the GPUs' exporter is not told which job has which.
+    return settings.platform == "aws" and any(pool.gpus for pool in settings.pools.values())

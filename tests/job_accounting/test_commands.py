@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from job_accounting import hpc_cost, hpc_job
 
 from tests.job_accounting.builders import NOW, came, sacct_line, step_line, write
+from tests.job_accounting.fake_prometheus import prometheus
 
 CHECKOUT = Path(__file__).parents[2]
 MONTH = "2026-11"
@@ -40,6 +42,7 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self.bin = directory / "bin"
         self.ledger = directory / "ledger"
+        self.prometheus = directory / "prometheus"
         self.bin.mkdir()
         self.ledger.mkdir()
         for name in ("sacct", "sacctmgr", "sshare"):
@@ -90,6 +93,7 @@ def run(
     """Calls hpc-cost or hpc-job on that cluster, at NOW."""
     monkeypatch.setenv("PATH", str(cluster.bin))
     monkeypatch.setenv("HPC_STACK_LEDGER", str(cluster.ledger))
+    monkeypatch.setenv("HPC_STACK_PROMETHEUS", str(cluster.prometheus))
     for module in (hpc_cost, hpc_job):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: float(NOW)))
 
@@ -249,6 +253,43 @@ def test_hpc_job_lists_the_jobs_of_an_array(cluster: Cluster, run: Run) -> None:
     cluster.jobs(line(JobIDRaw="1", JobID="1_1"), line(JobIDRaw="2", JobID="1_2"))
     done = run(hpc_job, "1")
     assert "2 jobs; more about one: hpc-job 1_1" in done.out
+
+
+GPUS = {"AllocTRES": "cpu=2,mem=1500M,node=1,gres/gpu=4"}
+
+
+def test_hpc_job_shows_how_busy_gpus_were_in_each_run(cluster: Cluster, run: Run) -> None:
+    later = {"Submit": str(BEGUN + 1800), "Start": str(BEGUN + 1900), "End": str(BEGUN + 2000)}
+    cluster.jobs(line(**later, **GPUS), line(State="NODE_FAIL", **GPUS))
+    with prometheus() as server:
+        cluster.prometheus.write_text(f"{server.address}\n")
+        server.percents["1"] = "25"
+        done = run(hpc_job, "1")
+        assert re.search(r"GPUs +4 +1 +75%", done.out)
+        assert "kept its GPUs 25% busy" in done.out
+    assert [one["time"] for one in server.asked] == [str(BEGUN + 1800), str(BEGUN + 2000)]
+
+
+def test_hpc_job_does_without_prometheus(cluster: Cluster, run: Run) -> None:
+    cluster.jobs(line(**GPUS))
+    with prometheus() as server:
+        cluster.prometheus.write_text(f"{server.address}\n")
+    done = run(hpc_job, "1")
+    assert (done.status, done.err) == (0, "")
+    assert re.search(r"GPUs +4 +\? +\?", done.out)
+
+
+def test_hpc_job_asks_about_gpus_of_several_jobs_only_where_it_tells_of_them(
+    cluster: Cluster, run: Run
+) -> None:
+    cluster.jobs(line(JobIDRaw="1", JobID="1_1", **GPUS), line(JobIDRaw="2", JobID="1_2", **GPUS))
+    with prometheus() as server:
+        cluster.prometheus.write_text(f"{server.address}\n")
+        server.percents |= {"1": "25", "2": "50"}
+        assert "2 jobs" in run(hpc_job, "1").out
+        assert server.asked == []
+        found = json.loads(run(hpc_job, "1", "--json").out)
+    assert [one["gpu_utilisation"] for one in found] == [0.25, 0.5]
 
 
 def test_hpc_job_tells_a_mistake_in_a_line(run: Run) -> None:

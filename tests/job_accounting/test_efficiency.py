@@ -139,9 +139,9 @@ def test_a_job_that_failed_early_says_nothing_about_its_limit() -> None:
 @pytest.mark.parametrize(
     ("gpus", "utilisation", "advice"),
     [
-        (2, 0.0, "kept its GPUs at most 0% busy: ask for none"),
-        (4, 0.25, "kept its GPUs at most 25% busy: ask for 1"),
-        (1, 0.3, "kept its GPUs at most 30% busy: it may be waiting for its input"),
+        (2, 0.0, "kept its GPUs 0% busy: ask for none"),
+        (4, 0.25, "kept its GPUs 25% busy: fewer may be enough, or it waits for its input"),
+        (1, 0.02, "kept its GPUs 2% busy: it may be waiting for its input"),
     ],
 )
 def test_idle_gpus_are_too_many(gpus: int, utilisation: float, advice: str) -> None:

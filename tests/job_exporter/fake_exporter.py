@@ -62,6 +62,7 @@ class FakeExporter:
             journal,
             finished=FinishedJobs(self.slurm.run_limited),
             comments=self.comments,
+            prometheus=self.settings.prometheus,
             run=self.slurm.run,
             clock=lambda: self.now,
         )

@@ -22,6 +22,8 @@ def test_the_whole_file_is_read(tmp_path: Path) -> None:
     assert settings.budgets == {"root": 500.0, "physics": 100.0}
     assert settings.budget_period == "month"
     assert make_settings(users=["ada", "ben"]).users == {"ada", "ben"}
+    assert make_settings().prometheus is None
+    assert make_settings(prometheus="prometheus:9090").prometheus == "prometheus:9090"
 
 
 def test_an_accounts_lineage_ends_at_root() -> None:
@@ -47,6 +49,11 @@ def test_an_accounts_lineage_ends_at_root() -> None:
             'budget_period: "week" is none of month, quarter, year, forever',
         ),
         (settings_document(job_comments=1), "job_comments: expected true or false, found 1"),
+        (settings_document(prometheus=9090), "prometheus: expected HOST:PORT, found 9090"),
+        (
+            settings_document(prometheus="http://prometheus:9090"),
+            'prometheus: expected HOST:PORT, found "http://prometheus:9090"',
+        ),
         (settings_document(max_users=1.5), "max_users: expected int, found 1.5"),
         (settings_document(users={"ada": 1}), 'users: expected a list of names, found {"ada": 1}'),
         (settings_document(users=["ada", 1]), 'users: expected a list of names, found ["ada", 1]'),

@@ -4,10 +4,13 @@ import json
 
 from job_exporter.settings_file import Account, Settings, parse_settings
 
-from config.render.exporter_json import exporter_json
+from config.render.compose_monitoring import monitoring_services
+from config.render.exporter_json import PROMETHEUS, exporter_json
+from config.render.site import CLUSTER_NETWORK, Site
 from config.settings import load_cluster
-from tests.unit.settings_samples import pool, settings
+from tests.unit.settings_samples import ONE_GPU, pool, settings
 from tests.unit.snapshots.rendered import load_settings
+from tests.unit.test_settings_aws import on_aws
 
 
 def test_the_job_exporter_reads_exactly_what_settings_describe() -> None:
@@ -61,3 +64,20 @@ def test_jobs_get_comments_only_where_settings_say_so() -> None:
 
     assert not read()
     assert read(job_comments=True)
+
+
+def test_prometheus_is_asked_about_gpus_only_where_it_is_told_which_job_has_which() -> None:
+    def read(data: dict[str, object]) -> str | None:
+        return parse_settings(json.loads(exporter_json(load_cluster(data)))).prometheus
+
+    assert read(on_aws({"instance_types": ["g5.12xlarge"]})) == "prometheus:9090"
+    assert read(on_aws()) is None
+    assert read(settings(pools={"gpu": pool(max_nodes=1, gpus=ONE_GPU)})) is None
+
+
+def test_prometheus_listens_where_the_job_exporter_asks() -> None:
+    """Both are in the cluster's network: the port is the one inside."""
+    services = monitoring_services(load_cluster(settings()), Site(images={}, cgroup="v2"))
+    name, _, port = PROMETHEUS.partition(":")
+    assert services[name]["ports"][0].endswith(f":{port}")
+    assert CLUSTER_NETWORK in services[name]["networks"]

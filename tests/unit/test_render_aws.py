@@ -57,7 +57,20 @@ def test_the_login_node_finds_its_controller_and_leaves_port_22_to_the_host(
     assert services["login"]["environment"] == {
         "SLURM_CONTROLLER": f"{ADDRESS}:6817",
         "SSH_PORT": str(SETTINGS.ports.ssh),
+        "PROMETHEUS": f"127.0.0.1:{SETTINGS.ports.prometheus}",
     }
+
+
+def test_the_login_node_is_told_of_prometheus_as_it_is_published(
+    services: dict[str, Any],
+) -> None:
+    address, _, _ = services["prometheus"]["ports"][0].rpartition(":")
+    assert services["login"]["environment"]["PROMETHEUS"] == address
+    alone = SETTINGS.model_copy(
+        update={"monitoring": SETTINGS.monitoring.model_copy(update={"enabled": False})}
+    )
+    document = yaml.safe_load(render_bundle(alone, SITE).compose)
+    assert "PROMETHEUS" not in document["services"]["login"]["environment"]
 
 
 def test_the_node_manager_has_neither_an_engine_nor_a_key(services: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Use:
 @dataclass(frozen=True, kw_only=True)
 class Efficiency:
     """`cpus` in CPUs (used: busy on average), `memory` in bytes (used: the peak), `time` in
-    seconds of its limit, `gpus` in GPUs (used: busy when they were busiest). None: it had none.
+    seconds of its limit, `gpus` in GPUs (used: see Job.gpu_utilisation). None: it had none.
     """
 
     seconds: float
@@ -145,14 +145,14 @@ def _gpu_hint(job: Job) -> Iterator[str]:
     utilisation = job.gpu_utilisation
     if not job.gpus or utilisation is None or utilisation >= _MUCH:
         return
-    enough = math.ceil(utilisation * job.gpus - 0.05)
-    if enough <= 0:
+    # A mean does not say how many would have been enough at any one time.
+    if utilisation == 0:
         advice = "ask for none"
-    elif enough < job.gpus:
-        advice = f"ask for {enough}"
+    elif job.gpus > 1:
+        advice = "fewer may be enough, or it waits for its input"
     else:
         advice = "it may be waiting for its input"
-    yield f"kept its GPUs at most {percent(utilisation)} busy: {advice}"
+    yield f"kept its GPUs {percent(utilisation)} busy: {advice}"
 
 
 def _time_hint(job: Job, seconds: float) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from job_accounting import sacct
 from job_accounting.cost import job_cost
 from job_accounting.efficiency import efficiency
+from job_accounting.gpu_use import GpuUse, prometheus
 from job_accounting.job_report import Run, list_lines, report_json, report_lines
 from job_accounting.ledger import Ledger, Lives, directory
 from job_accounting.records import Job
@@ -41,9 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"the prices of machines cannot be read: {error}", 1)
     by_job: dict[str, list[Run]] = {}
+    # A list of several jobs says nothing of GPUs.
+    alone = len({job.id for job in found}) == 1
+    gpu_use = GpuUse(prometheus() if alone or args.json else None)
     # A run that has not begun comes after those that were.
     for job in sorted(found, key=lambda one: math.inf if one.start is None else one.start):
-        by_job.setdefault(job.id, []).append(_run(job, lives, now))
+        by_job.setdefault(job.id, []).append(_run(gpu_use.of(job), lives, now))
     if args.json:
         print(json.dumps([report_json(runs[-1], runs[:-1]) for runs in by_job.values()], indent=1))
         return 0

@@ -107,7 +107,10 @@ class Job:
     peak_task_memory_bytes: int | None = None
     """The most that any one task was seen to have; None: nobody looked."""
     gpu_utilisation: float | None = None
-    """Share of its GPUs that was busy when they were busiest, 0 to 1; None: not measured."""
+    """Share of its GPUs that was busy, 0 to 1; None: not measured.
+
+    Where Slurm measures it, when they were busiest; where Prometheus does (`gpu_use`), on average.
+    """
 
     @property
     def ended(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from job_accounting.command import CommandFailed, Runner, run_command
 from job_accounting.cost import job_cost
+from job_accounting.gpu_use import GpuUse
 from job_accounting.ledger import Ledger
 from job_accounting.records import Job
 
@@ -63,12 +64,12 @@ class Comments:
         self._refusal = ToldOnce(journal, "a job whose comment was refused")
         board.commented = Commented(since=clock())
 
-    def add(self, new: Iterable[Job], seen: Iterable[Job]) -> None:
+    def add(self, new: Iterable[Job], seen: Iterable[Job], gpu_use: GpuUse) -> None:
         """Jobs of a pass: those counted now, and all that it saw. The oldest are dropped if many.
 
-        Those that never ran used nothing, and get no line.
+        Those that never ran used nothing, and get no line. `gpu_use` has been asked for `new`.
         """
-        again = [job for job in seen if key(job) in self._unsure]
+        again = [gpu_use.of(job) for job in seen if key(job) in self._unsure]
         self._unsure.difference_update(map(key, again))
         wanted = [
             job

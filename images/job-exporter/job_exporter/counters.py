@@ -30,7 +30,7 @@ COUNTERS = {
     "gpu_seconds": (
         "job_gpu_seconds",
         "GPU time of finished jobs: allocated, and used; unmeasured: allocated to jobs of which"
-        " accounting does not know it, and not in the others",
+        " it is not known, and not in the others",
         _USE,
     ),
     "cost_dollars": (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from job_accounting.command import Runner, run_command
+from job_accounting.gpu_use import GpuUse
 from job_accounting.ledger import Ledger
 from job_accounting.records import Job
 from job_accounting.sacct import SacctUnavailable
@@ -48,21 +49,27 @@ class Counting:
         *,
         finished: FinishedJobs | None = None,
         comments: Comments | None = None,
+        prometheus: str | None = None,
         run: Runner = run_command,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`comments`: told of each job that has ended, once that is saved."""
+        """`comments`: told of each job that has ended, once that is saved.
+
+        `prometheus`: who knows how busy jobs' GPUs were, as HOST:PORT; None: nobody.
+        """
         self._board = board
         self._file = file
         self._ledger = Ledger(ledger)
         self._journal = journal
         self._finished = finished or FinishedJobs()
         self._comments = comments
+        self._prometheus = prometheus
         self._run = run
         self._clock = clock
         self._pass: _Pass | None = None
         self._slurmdbd = ToldOnce(journal, "slurmdbd")
         self._disk = ToldOnce(journal, "ledger or state")
+        self._gpu_use = ToldOnce(journal, "Prometheus, for jobs' GPUs")
 
     def step(self) -> bool | None:
         """Count one slice. True: more of the pass is to come; False: it is done; None: it failed.
@@ -82,8 +89,11 @@ class Counting:
         self._board.query_seconds = self._finished.query_seconds
         self._slurmdbd.over()
         state = self._board.counted.state.copy()
+        # Who gives no answer is asked again for the next slice.
+        gpu_use = GpuUse(self._prometheus)
         try:
-            new = state.cursor.take(jobs, current.position)
+            new = [gpu_use.of(job) for job in state.cursor.take(jobs, current.position)]
+            self._tell(gpu_use)
             self._count(state, new)
             state.cursor.advance(stop, begun=current.begun, delivered=current.delivered)
             if len(state.cursor.counted) > MOST_COUNTED:
@@ -97,12 +107,18 @@ class Counting:
         self._board.counted = Counted.of(state)
         self._board.last_success = self._clock()
         if self._comments is not None:
-            self._comments.add(new, jobs)
+            self._comments.add(new, jobs, gpu_use)
         if stop >= current.target:
             return False
         current.position = stop
         self._pass = current
         return True
+
+    def _tell(self, gpu_use: GpuUse) -> None:
+        if gpu_use.trouble is not None:
+            self._gpu_use.trouble(gpu_use.trouble)
+        elif gpu_use.answered:
+            self._gpu_use.over()
 
     def _begin(self) -> _Pass:
         # The time first: what slurmctld has delivered after it, it had delivered until then.

@@ -42,7 +42,9 @@ def run(settings: Settings, *, state_dir: Path, ledger: Path, run_dir: Path, por
     comments = None
     if settings.job_comments:
         comments = Comments(board, ledger, journal, cluster=settings.cluster)
-    counting = Counting(board, file, ledger, journal, comments=comments)
+    counting = Counting(
+        board, file, ledger, journal, comments=comments, prometheus=settings.prometheus
+    )
     history = History(board, file, ledger, journal)
     watch = QueueWatch(board, ledger, journal, period=settings.budget_period)
     tres_watch = TresWatch(board, journal, settings.tres_budgets)

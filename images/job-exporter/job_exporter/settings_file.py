@@ -5,6 +5,7 @@ writer may add some; an unknown version is refused.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from job_exporter.period import PERIODS
 VERSION = 1
 ROOT = "root"
 """The account above all others: the whole cluster."""
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.-]+:\d{1,5}")
 
 T = TypeVar("T")
 
@@ -51,6 +54,8 @@ class Settings:
     users: frozenset[str] = frozenset()
     job_comments: bool = False
     """Whether each ended job gets a line about what it used and cost."""
+    prometheus: str | None = None
+    """Who knows how busy jobs' GPUs were, as HOST:PORT; None: nobody."""
 
     @property
     def budgets(self) -> dict[str, float]:
@@ -108,6 +113,7 @@ def parse_settings(document: object) -> Settings:
         accounts=accounts,
         users=_users(top.get("users", [])),
         job_comments=_switch(top, "job_comments"),
+        prometheus=_address(top.get("prometheus")),
     )
 
 
@@ -122,6 +128,14 @@ def _users(value: object) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise SettingsError(f"users: expected a list of names, found {_shown(value)}")
     return frozenset(value)
+
+
+def _address(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
+        raise SettingsError(f"prometheus: expected HOST:PORT, found {_shown(value)}")
+    return value
 
 
 def _account(name: str, document: object) -> Account:
