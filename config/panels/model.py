@@ -68,6 +68,9 @@ class Step:
 
     value: float | None
     colour: Colour
+    number: str = ""
+    """The number of the settings that a cluster has in the place of `value`, which is its default:
+    a name that alerts have as `@name`. Filled in by numbers.py."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,10 +25,10 @@ FULL = (
 """A share of what there is: little is good."""
 BUDGET = (
     Step(value=None, colour=Colour.GREEN),
-    Step(value=0.8, colour=Colour.YELLOW),
+    Step(value=0.8, colour=Colour.YELLOW, number="budget_warn_at"),
     Step(value=1, colour=Colour.RED),
 )
-"""A share of a budget."""
+"""A share of a budget: yellow as soon as the alert BudgetNear holds."""
 COMPLETED = (
     Step(value=None, colour=Colour.RED),
     Step(value=0.8, colour=Colour.YELLOW),

@@ -35,7 +35,7 @@ def alerts_of(settings: ClusterSettings) -> Mapping[str, tuple[Alert, ...]]:
 
 
 def numbers(settings: ClusterSettings) -> Mapping[str, float]:
-    """What `@name` in an alert stands for."""
+    """What `@name` in an alert stands for, and the `number` of a panel's step."""
     nodes = sum(pool.max_nodes for pool in settings.pools.values())
     return {
         "resume_timeout_seconds": settings.slurm.resume_timeout_seconds,

@@ -77,5 +77,5 @@ def _monitoring(settings: ClusterSettings, site: Site) -> dict[str, dict[str, st
         # cluster for tests have no Grafana.
         from config.render.grafana import grafana_files
 
-        files["grafana"] = grafana_files(settings.monitoring.scrape_seconds)
+        files["grafana"] = grafana_files(settings)
     return files

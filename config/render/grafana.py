@@ -13,12 +13,15 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from config.panels import DASHBOARDS
 from config.panels.model import Dashboard, Panel
+from config.panels.numbers import with_numbers
+from config.render.alert_rules import numbers
 from config.render.grafana_environment import (
     DASHBOARDS_DIRECTORY,
     HOME_DASHBOARD,
     PROVISIONING,
 )
 from config.render.grafana_panels import DATASOURCE, grafana_panel
+from config.settings import ClusterSettings
 
 FOLDER = "hpc-stack"
 _TAG = "hpc-stack"
@@ -27,9 +30,10 @@ _ALL = "$__all"
 _SCRAPE_SECONDS = 15
 
 
-def grafana_files(scrape_seconds: int = _SCRAPE_SECONDS) -> dict[str, str]:
-    """All files: path in the container -> text. `scrape_seconds`: between two measurements."""
-    pages = dashboards_json(DASHBOARDS, scrape_seconds)
+def grafana_files(settings: ClusterSettings) -> dict[str, str]:
+    """All files: path in the container -> text."""
+    scrape_seconds = settings.monitoring.scrape_seconds
+    pages = dashboards_json(with_numbers(DASHBOARDS, numbers(settings)), scrape_seconds)
     return {
         f"{PROVISIONING}/datasources/{FOLDER}.yaml": datasource_yaml(scrape_seconds),
         f"{PROVISIONING}/dashboards/{FOLDER}.yaml": provider_yaml(),
@@ -40,7 +44,10 @@ def grafana_files(scrape_seconds: int = _SCRAPE_SECONDS) -> dict[str, str]:
 def dashboards_json(
     dashboards: Sequence[Dashboard], scrape_seconds: int = _SCRAPE_SECONDS
 ) -> Mapping[str, str]:
-    """File name -> text. The same pages give the same text."""
+    """File name -> text. `scrape_seconds`: between two measurements.
+
+    The same pages give the same text.
+    """
     return {
         f"{page.uid}.json": json.dumps(
             _dashboard(page, dashboards, scrape_seconds),
@@ -52,7 +59,7 @@ def dashboards_json(
     }
 
 
-def datasource_yaml(scrape_seconds: int = _SCRAPE_SECONDS) -> str:
+def datasource_yaml(scrape_seconds: int) -> str:
     """Where the data comes from. No step is shorter than the time between two measurements."""
     source = {
         "name": "Prometheus",

@@ -12,7 +12,6 @@ from config.settings import ClusterSettings, Pool
 from config.settings.budgets import usual_price
 from config.settings.pools import Gpus
 from config.settings.slurm import HALF_LIFE
-from config.settings.tres_budgets import tres_budgets
 
 PROGRAMS = "/usr/libexec/hpc-stack"
 RESETS = {"month": "MONTHLY", "quarter": "QUARTERLY", "year": "YEARLY", "forever": "NONE"}
@@ -140,14 +139,8 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
 
 def _past_use(settings: ClusterSettings) -> list[str]:
     """How long use counts, and as what: CPUs or, where there are prices, money."""
-    half_life = settings.slurm.priority.half_life
-    lines = [f"PriorityDecayHalfLife={half_life or HALF_LIFE}"]
-    # Accounts' minutes alone may fade, for those who say so.
-    if (
-        settings.has_budget
-        or settings.budget.tres_mins
-        or (tres_budgets(settings) and half_life is None)
-    ):
+    lines = [f"PriorityDecayHalfLife={settings.slurm.priority.half_life or HALF_LIFE}"]
+    if settings.resets_past_use:
         reset = RESETS[settings.budget.period]
         lines = ["PriorityDecayHalfLife=0", f"PriorityUsageResetPeriod={reset}"]
     if _has_prices(settings):

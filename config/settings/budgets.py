@@ -38,7 +38,7 @@ class Budget(Part):
     """How long a budget lasts, the accounts' as well; all begin anew at midnight UTC of the first
     day of the next calendar month, quarter or year. `forever`: never."""
     warn_at: Annotated[Number, Field(ge=0, le=1)] = 0.8
-    """Share of a budget at which the alert BudgetNear says so."""
+    """Share of a budget at which the alert BudgetNear says so, and panels turn yellow."""
     at_limit: Literal["hold", "release_nodes"] = "hold"
     """What happens when the dollars of the whole cluster are spent. Running jobs go on.
 

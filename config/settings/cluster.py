@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from config.settings.accounts import NORMAL, ROOT, Account, Qos
 from config.settings.aws import Aws
+from config.settings.budget_consistency import past_use_is_reset
 from config.settings.budgets import Budget
 from config.settings.consistency import inconsistencies
 from config.settings.database import Database
@@ -104,6 +105,11 @@ class ClusterSettings(ClusterFields):
         """Whether the cluster or any account has a budget in dollars."""
         budgets = [self.budget.dollars, *(one.budget_dollars for one in self.accounts.values())]
         return any(dollars is not None for dollars in budgets)
+
+    @property
+    def resets_past_use(self) -> bool:
+        """Whether past use counts in full until the budgets' period ends, and does not fade."""
+        return past_use_is_reset(draft_of(self))
 
     def pool_zones(self, pool: str) -> tuple[str, ...]:
         """Zones of AWS in which a pool's nodes are launched; none elsewhere."""

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from config.settings.accounts import NORMAL, ROOT
 from config.settings.alerting import misplaced_receivers
 from config.settings.aws_consistency import aws_inconsistencies
-from config.settings.budgets import BILLING, usual_price
+from config.settings.budget_consistency import budget_inconsistencies
 from config.settings.draft import Draft, mistake_at
 from config.settings.gpu_files import files_needed
 from config.settings.mistakes import NOT_SET, Mistake, one_of, path_text, pick
 from config.settings.part import Part
 from config.settings.pools import Pool
-from config.settings.slurm_time import UNLIMITED
 from config.settings.tres import is_gpu
 
 CAPACITIES = ("on_demand", "spot")
@@ -27,7 +26,7 @@ def inconsistencies(draft: Draft) -> Iterator[Mistake]:
     yield from _schedules(draft)
     yield from _spot(draft)
     yield from _limits(draft)
-    yield from _budgets(draft)
+    yield from budget_inconsistencies(draft)
     yield from _default_pools(draft)
     yield from _node_names(draft)
     yield from _gpu_files(draft)
@@ -117,114 +116,6 @@ def _limits(draft: Draft) -> Iterator[Mistake]:
                 f"at least {pool.cheapest:g}: one node of pool {name} costs so much",
                 f"raise it to {pool.cheapest:g}, or remove pool {name}",
             )
-
-
-def _budgets(draft: Draft) -> Iterator[Mistake]:
-    dollars = dict(_dollar_budgets(draft))
-    minutes = (draft.budget and draft.budget.tres_mins) or {}
-    prices = [usual_price(pool) for pool in draft.pools.read.values()]
-    if draft.pools.all_read and not any(prices):
-        for location, amount in dollars.items():
-            yield mistake_at(
-                location,
-                amount,
-                "a budget only where a pool has a price: here it would never be reached",
-                "set cluster.pools.<pool>.price_per_hour, or limit resources instead: "
-                "cluster.budget.tres_mins, cluster.accounts.<name>.limits.grp_tres_mins",
-            )
-    yield from _two_limits_of_money(draft)
-    yield from _qos_in_place_of_budgets(draft, bool(dollars))
-    if draft.budget and draft.budget.at_limit == "release_nodes" and draft.budget.dollars is None:
-        yield mistake_at(
-            ("budget", "at_limit"),
-            draft.budget.at_limit,
-            "hold, where the cluster has no budget of dollars: only those let nodes go",
-            "remove at_limit, or set cluster.budget.dollars",
-        )
-    for kind in (kind for kind, count in minutes.items() if not count):
-        yield mistake_at(
-            ("budget", "tres_mins"),
-            f"{kind}=0",
-            "at least one minute of each type: of none nobody could be told how much is used",
-            f"write {kind}=1 or more, or remove {kind}",
-        )
-    if dollars or minutes:
-        yield from _endless_use(draft, bool(dollars), frozenset(minutes))
-
-
-def _two_limits_of_money(draft: Draft) -> Iterator[Mistake]:
-    if draft.budget and draft.budget.dollars is not None:
-        yield from _billing_besides(("budget", "tres_mins"), draft.budget.tres_mins, "dollars")
-    for name, account in sorted(draft.accounts.read.items()):
-        if account.budget_dollars is not None:
-            location = ("accounts", name, "limits", "grp_tres_mins")
-            yield from _billing_besides(location, account.limits.grp_tres_mins, "budget_dollars")
-
-
-def _billing_besides(
-    location: tuple[object, ...], minutes: Mapping[str, int] | None, dollars: str
-) -> Iterator[Mistake]:
-    if minutes and BILLING in minutes:
-        whose = "the account's" if location[0] == "accounts" else "the cluster's"
-        yield mistake_at(
-            location,
-            f"{BILLING}={minutes[BILLING]}",
-            f"the other types: {dollars} is {whose} limit of billing",
-            f"remove {BILLING}, or {dollars}",
-        )
-
-
-def _qos_in_place_of_budgets(draft: Draft, has_dollars: bool) -> Iterator[Mistake]:
-    """Slurm takes a limit from the QOS where that has it, and then not from the accounts."""
-    for_all = (draft.budget and draft.budget.tres_mins) or {}
-    guarded = {*for_all, *((BILLING,) if has_dollars else ())}
-    for name, qos in sorted(draft.qos.read.items()):
-        for kind, count in (qos.grp_tres_mins or {}).items():
-            if kind in guarded:
-                yield mistake_at(
-                    ("qos", name, "grp_tres_mins"),
-                    f"{kind}={count}",
-                    "the other types where there are budgets: for jobs of this QOS it would hold "
-                    "in place of every budget",
-                    f"remove {kind}",
-                )
-
-
-def _endless_use(draft: Draft, has_dollars: bool, kinds: frozenset[str]) -> Iterator[Mistake]:
-    """What cannot be together with a budget: use that fades, and jobs without an end."""
-    half_life = draft.slurm.priority.half_life if draft.slurm else None
-    if half_life is not None:
-        yield mistake_at(
-            ("slurm", "priority", "half_life"),
-            half_life,
-            "not set where there is a budget: what is spent must not fade before the period ends",
-            "remove it; budget.period says when past use is forgotten",
-        )
-    for name, pool in sorted(draft.pools.read.items()):
-        counted = (has_dollars and usual_price(pool)) or any(_has(pool, kind) for kind in kinds)
-        if counted and pool.time_limit == UNLIMITED:
-            yield mistake_at(
-                ("pools", name, "time_limit"),
-                pool.time_limit,
-                "a length where there are budgets: a job starts only if what is left pays for its "
-                "whole time limit, and no budget pays for one without an end",
-                'write for instance "7-00:00:00"',
-            )
-
-
-def _has(pool: Pool, kind: str) -> bool:
-    """Whether a TRES is one of those that jobs in the pool may use."""
-    if not is_gpu(kind):
-        return True
-    return pool.gpus is not None and kind in ("gres/gpu", f"gres/gpu:{pool.gpus.type}")
-
-
-def _dollar_budgets(draft: Draft) -> Iterator[tuple[tuple[object, ...], float]]:
-    if draft.budget and draft.budget.dollars is not None:
-        yield ("budget", "dollars"), draft.budget.dollars
-    for name, account in sorted(draft.accounts.read.items()):
-        if account.budget_dollars is not None:
-            yield ("accounts", name, "budget_dollars"), account.budget_dollars
 
 
 def _default_pools(draft: Draft) -> Iterator[Mistake]:

@@ -6,15 +6,20 @@ from dataclasses import replace
 from config.panels.cost import COST
 from config.panels.model import Dashboard, Panel
 from config.panels.my_class import MY_CLASS
+from config.panels.numbers import with_numbers
 from ops.report.subject import Subject
 
 
 def contents(dashboards: Sequence[Dashboard], subject: Subject) -> tuple[Dashboard, ...]:
-    """Of these dashboards, what is about the subject."""
+    """Of these dashboards, what is about the subject, with the numbers of its cluster."""
+    return with_numbers(_about(dashboards, subject), subject.numbers)
+
+
+def _about(dashboards: Sequence[Dashboard], subject: Subject) -> Iterator[Dashboard]:
     if subject.account is None:
         # All users of a cluster are no class.
-        return tuple(one for one in dashboards if one != MY_CLASS)
-    return tuple(_of_an_account(dashboards))
+        return (one for one in dashboards if one != MY_CLASS)
+    return _of_an_account(dashboards)
 
 
 def _of_an_account(dashboards: Sequence[Dashboard]) -> Iterator[Dashboard]:

@@ -1,6 +1,6 @@
 """The cluster that a report is about, by its stack's settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import yaml
 from config.panels.jobs import ACCOUNT, finished
 from config.panels.model import Needs
 from config.panels.queries import Choice, promql
+from config.render.alert_rules import numbers
 from config.render.compose_monitoring import pages
 from config.settings import ClusterSettings, SettingsError, load_cluster
 from config.settings.mistakes import one_of, pick
@@ -65,6 +66,8 @@ class Subject:
     on_aws: bool
     retention_days: int
     """For how long measurements are kept."""
+    numbers: Mapping[str, float]
+    """Those of the settings that steps of panels name."""
     account: ChosenAccount | None = None
     """What of it the report is about; None: all of it."""
 
@@ -87,6 +90,7 @@ def subject_of(file: Path, account: str = "") -> Subject:
         has=what_it_has(settings),
         on_aws=settings.aws is not None,
         retention_days=settings.monitoring.retention_days,
+        numbers=numbers(settings),
         account=chosen_account(settings, account) if account else None,
     )
 

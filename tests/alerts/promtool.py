@@ -101,8 +101,8 @@ def _calm(
 
 def _test(settings: ClusterSettings, fault: Fault, calm: set[str]) -> dict[str, Any]:
     # At the first look it has not lasted yet.
-    lasts = int(_BY_NAME[fault.alert].lasts[:-1])
-    too_early = fault.begins if lasts else fault.begins - fault.evaluation
+    at_once = not minutes(_BY_NAME[fault.alert].lasts)
+    too_early = fault.begins - fault.evaluation if at_once else fault.begins
     return {
         "name": fault.alert,
         "interval": f"{fault.step}m",
@@ -169,4 +169,4 @@ def notation(values: Sequence[float | None]) -> Iterator[str]:
 
 def minutes(duration: str) -> int:
     """Of a duration with one unit, or of none."""
-    return int(duration[:-1]) * {"m": 1, "h": 60}[duration[-1]] if duration else 0
+    return int(duration[:-1]) * {"m": 1, "h": 60, "d": 1440}[duration[-1]] if duration else 0

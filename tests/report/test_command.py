@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from config.panels import DASHBOARDS
+from config.panels.cost import COST
 from config.panels.model import Needs
 from config.panels.my_class import MY_CLASS
-from config.panels.queries import Choice
+from config.panels.queries import Choice, promql
 from config.panels.sources import SOURCES, state_of
 from ops.environment import CHECKOUT
 from ops.report.__main__ import make_report
 from ops.report.subject import subject_of
 from ops.stack import StackProblem
 from tests.report.samples import EVIL, dashboard, panel
-from tests.report.stand_in import EVERYTHING, StandIn, listening
+from tests.report.stand_in import EVERYTHING, Found, StandIn, listening
 
 LOCAL = CHECKOUT / "Pulumi.local.yaml"
 QUERIES = len({query.expr for one in DASHBOARDS for p in one.panels for query in p.queries})
@@ -191,6 +192,20 @@ def test_names_of_others_are_no_html(tmp_path: Path) -> None:
     html = (tmp_path / "a.html").read_text("utf-8")
     assert "<img" not in html.replace("<image", "")
     assert "<script>document" not in html
+
+
+def test_budgets_turn_yellow_where_the_alert_begins_to_hold(classes: Path, tmp_path: Path) -> None:
+    budget = "    budget: {tres_mins: {cpu: 60000}, warn_at: 0.5}\n"
+    classes.write_text(CLASSES + budget)
+    (panel,) = (one for one in COST.panels if one.title == "Budgets of minutes by account")
+    (query,) = panel.queries
+    used = {"low": 0.49, "near": 0.5, "full": 1.0}
+    found: list[Found] = [({"account": name, "tres": "cpu"}, share) for name, share in used.items()]
+    with listening(StandIn(found={promql(query.expr): found})) as server:
+        make_report(subject_of(classes), [COST], server.url, "1h", tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text("utf-8")
+    bars = re.findall(r'<th scope="row">(\w+) cpu</th>\n<td class="bar"><i class="(\w+)"', html)
+    assert bars == [("full", "red"), ("near", "yellow"), ("low", "green")]
 
 
 def test_the_subject_is_what_the_settings_say(tmp_path: Path) -> None:

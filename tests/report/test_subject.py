@@ -30,6 +30,7 @@ def subject(account: ChosenAccount | None) -> Subject:
         has=frozenset(),
         on_aws=False,
         retention_days=200,
+        numbers={},
         account=account,
     )
 

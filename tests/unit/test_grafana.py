@@ -17,6 +17,7 @@ from config.panels.absence import NOT_KNOWN
 from config.panels.model import Kind, Needs, Panel, Row
 from config.panels.queries import promql
 from config.panels.sources import Source, sources_of
+from config.panels.steps import BUDGET
 from config.render.grafana import (
     dashboards_json,
     datasource_yaml,
@@ -28,7 +29,9 @@ from config.render.grafana_environment import (
     GRAFANA_ENVIRONMENT,
     PROVISIONING,
 )
+from config.settings import load_cluster
 from ops.environment import CHECKOUT
+from tests.unit.settings_samples import settings
 
 FILES = dashboards_json(DASHBOARDS)
 PAGES: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in FILES.items()}
@@ -371,7 +374,7 @@ def test_pages_are_not_changed_in_grafana() -> None:
 
 
 def test_all_files_are_where_grafana_looks() -> None:
-    files = grafana_files()
+    files = grafana_files(load_cluster(settings()))
     assert f"{PROVISIONING}/datasources/hpc-stack.yaml" in files
     assert f"{PROVISIONING}/dashboards/hpc-stack.yaml" in files
     assert {f"{DASHBOARDS_DIRECTORY}/{name}" for name in PAGES} <= set(files)
@@ -381,6 +384,37 @@ def test_all_files_are_where_grafana_looks() -> None:
 def test_panels_follow_the_time_between_measurements() -> None:
     page = json.loads(dashboards_json(DASHBOARDS[:1], 60)["hpc-overview.json"])
     assert {panel["interval"] for panel in drawn(page)} == {"60s"}
+
+
+def test_budgets_turn_yellow_where_the_alert_begins_to_hold() -> None:
+    observed = {"scrape_seconds": 60}
+    files = grafana_files(load_cluster(settings(budget={"warn_at": 0.5}, monitoring=observed)))
+    pages = {
+        page.uid: json.loads(files[f"{DASHBOARDS_DIRECTORY}/{page.uid}.json"])
+        for page in DASHBOARDS
+    }
+    of_budgets = [
+        one["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        for page in DASHBOARDS
+        for panel, one in zip(page.panels, drawn(pages[page.uid]), strict=True)
+        if panel.steps == BUDGET
+    ]
+    assert len(of_budgets) == 4
+    for steps in of_budgets:
+        assert [(one["value"], one["color"]) for one in steps] == [
+            (None, "green"), (0.5, "yellow"), (1, "red"),
+        ]  # fmt: skip
+    assert {panel["interval"] for panel in drawn(pages["hpc-cost"])} == {"60s"}
+
+
+def test_pages_are_as_they_are_with_the_settings_defaults() -> None:
+    files = grafana_files(load_cluster(settings()))
+    assert (
+        FILES.items()
+        <= {
+            path.removeprefix(f"{DASHBOARDS_DIRECTORY}/"): text for path, text in files.items()
+        }.items()
+    )
 
 
 def test_everybody_may_look_and_nobody_outside_hears_of_it() -> None:

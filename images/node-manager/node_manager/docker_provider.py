@@ -1,23 +1,29 @@
 """The Docker platform: a node is a container on this engine.
 
-The container's shape (names, labels, capabilities, limits) is in `_Recipe`; the calls to the engine
-are in `DockerProvider`. It uses the low-level client: creating a node takes three requests.
+It uses the low-level client: creating a node takes three requests. What the container is like is in
+docker_recipe.py, what the engine's errors mean in docker_errors.py.
 """
 
-import io
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, NetworkingConfig
+from docker.errors import APIError, DockerException, NotFound
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from node_manager.fleet import Capacity, DockerSettings, Fleet, Pool, node_index
+from node_manager.docker_errors import error_code, launch_failure, one_line
+from node_manager.docker_recipe import (
+    LABEL_CAPACITY,
+    LABEL_CLUSTER,
+    LABEL_NODE,
+    LABEL_POOL,
+    Recipe,
+    key_archive,
+)
+from node_manager.fleet import Capacity, Fleet, Pool
 from node_manager.provider import (
     CallObserver,
     Instance,
@@ -30,20 +36,12 @@ from node_manager.provider import (
     ignore_call,
 )
 
-LABEL_CLUSTER = "hpc-stack.cluster"
-LABEL_POOL = "hpc-stack.pool"
-LABEL_NODE = "hpc-stack.node"
-LABEL_CAPACITY = "hpc-stack.capacity"
-
-KEY_PATH = "etc/slurm/slurm.key"
-# slurmd and its steps need something besides what jobs may ask for.
-MEMORY_ON_TOP = 256 << 20
 # Two cores make 9.8 containers a second with four requests at a time, 8.8 with eight (measured).
 WORKERS = 4
 BATCH = 16
 """Under two seconds' work; a smaller batch looks at Slurm and the engine more often in between."""
 REQUEST_TIMEOUT = 60
-CONFLICT, NOT_FOUND = 409, 404
+CONFLICT = 409
 
 # The engine's words. "created" is what a crash between create and start leaves: nobody starts it.
 _STATES = {
@@ -78,14 +76,14 @@ class DockerProvider:
         self._cluster = fleet.cluster
         self._pools = {pool.name: pool for pool in fleet.pools}
         self._observe = observe
-        self._recipe = _Recipe(fleet.cluster, fleet.docker, fleet.node_metrics)
+        self._recipe = Recipe(fleet.cluster, fleet.docker, fleet.node_metrics)
         self._key = key
         try:
             self._client = client or docker.APIClient(
                 **kwargs_from_env(), version="auto", timeout=REQUEST_TIMEOUT, num_pools=WORKERS
             )
         except DockerException as error:
-            raise ProviderUnavailable(_one_line(error)) from error
+            raise ProviderUnavailable(one_line(error)) from error
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="docker")
 
     @property
@@ -102,7 +100,7 @@ class DockerProvider:
                 "list", lambda: self._client.containers(all=True, filters={"label": labels})
             )
         except (DockerException, RequestException) as error:
-            raise ProviderUnavailable(_one_line(error)) from error
+            raise ProviderUnavailable(one_line(error)) from error
         words = ((container, self._state(container)) for container in found)
         return [_instance(container, word, self._pools) for container, word in words if word]
 
@@ -127,7 +125,7 @@ class DockerProvider:
     def launch(self, requests: Sequence[LaunchRequest]) -> Sequence[LaunchResult]:
         """In parallel, each by `_launch_one`."""
         try:
-            key = _key_archive(self._key.read_bytes())
+            key = key_archive(self._key.read_bytes())
         except OSError as error:
             failure = LaunchFailure(
                 code="no_key", message=f"{self._key}: {error.strerror}", retryable=False
@@ -158,7 +156,7 @@ class DockerProvider:
         try:
             result = call()
         except (DockerException, RequestException) as error:
-            self._observe(name, _code(error))
+            self._observe(name, error_code(error))
             raise
         self._observe(name, "ok")
         return result
@@ -177,7 +175,7 @@ class DockerProvider:
         except _NameTaken as error:
             failure = LaunchFailure(code="name_taken", message=str(error), retryable=False)
         except (DockerException, RequestException) as error:
-            failure = _failure(error)
+            failure = launch_failure(error)
         else:
             return LaunchResult(node=request.node, provider_id=made.container)
         return LaunchResult(node=request.node, failure=failure)
@@ -224,9 +222,9 @@ class DockerProvider:
             pass
         except APIError as error:
             if error.status_code != CONFLICT:  # its removal is in progress
-                return TerminateResult(instance=instance, error=_one_line(error))
+                return TerminateResult(instance=instance, error=one_line(error))
         except (DockerException, RequestException) as error:
-            return TerminateResult(instance=instance, error=_one_line(error))
+            return TerminateResult(instance=instance, error=one_line(error))
         return TerminateResult(instance=instance)
 
     def _remove(self, container: str) -> None:
@@ -247,96 +245,6 @@ class _Made:
     def __init__(self, container: str, *, running: bool) -> None:
         self.container = container
         self.running = running
-
-
-class _Recipe:
-    """What a node's container is. Never privileged, never SYS_ADMIN: slurmd needs neither."""
-
-    def __init__(self, cluster: str, settings: DockerSettings, node_metrics: bool) -> None:
-        self._cluster = cluster
-        self._settings = settings
-        # In a container, /proc shows the whole machine, which has an exporter of its own: what is
-        # the node's alone is its network.
-        own = "--collector.disable-defaults --collector.netdev"
-        self._metrics = {"NODE_METRICS": own} if node_metrics else {}
-
-    def name(self, node: str) -> str:
-        return f"hpc-{self._cluster}-{node}"
-
-    def arguments(self, client: docker.APIClient, request: LaunchRequest) -> dict[str, Any]:
-        """Keyword arguments of APIClient.create_container, besides the name."""
-        settings = self._settings
-        # The stubs take EndpointConfig for the whole mapping of networks.
-        endpoint: Any = {settings.network: client.create_endpoint_config(aliases=[request.node])}
-        return {
-            "image": settings.image,
-            "hostname": request.node,
-            "environment": {
-                "SLURM_NODE_NAME": request.node,
-                "SLURM_CONTROLLER": settings.controller,
-                **self._metrics,
-                **_spot_environment(request),
-            },
-            "labels": {
-                **settings.labels,
-                LABEL_CLUSTER: self._cluster,
-                LABEL_POOL: request.pool.name,
-                LABEL_NODE: request.node,
-                LABEL_CAPACITY: request.capacity.value,
-            },
-            "host_config": client.create_host_config(**self._host(request)),
-            "networking_config": NetworkingConfig(endpoint),
-        }
-
-    def _host(self, request: LaunchRequest) -> dict[str, Any]:
-        pool = request.pool
-        binds = {
-            volume.source: {"bind": volume.target, "mode": "ro" if volume.read_only else "rw"}
-            for volume in self._settings.volumes
-        }
-        host: dict[str, Any] = {
-            "init": True,
-            "network_mode": self._settings.network,
-            "restart_policy": {"Name": "no"},
-            "nano_cpus": pool.cpus * 1_000_000_000,
-            "mem_limit": (pool.memory_mb << 20) + MEMORY_ON_TOP,
-            "log_config": LogConfig(type="local", config={"max-size": "5m", "max-file": "2"}),
-            "security_opt": ["no-new-privileges:true"],
-            "pids_limit": 32768,  # a fork bomb ends with its node
-            # What a job reads and writes (/proc/*/io) is its user's alone otherwise, and Slurm then
-            # records nothing of its processes, not even their memory.
-            "cap_add": ["SYS_PTRACE"],
-        }
-        if self._settings.cgroup == "v2":
-            # slurmd makes its jobs' cgroups below its own, filters devices by BPF programs and
-            # binds tasks to cores (SYS_NICE).
-            host["cgroupns"] = "host"
-            host["cap_add"] += ["BPF", "NET_ADMIN", "SYS_NICE"]
-            binds["/sys/fs/cgroup"] = {"bind": "/sys/fs/cgroup", "mode": "rw"}
-        host["binds"] = binds
-        if pool.gpus:
-            host |= _devices(pool.gpus.files_of(node_index(request.node)), self._settings.gpu_ids)
-        return host
-
-
-def _spot_environment(request: LaunchRequest) -> dict[str, str]:
-    """What the watcher on a spot node needs; without it there is no watcher."""
-    spot = request.pool.spot
-    if spot is None or request.capacity is not Capacity.SPOT:
-        return {}
-    return {
-        "SPOT_SIGNAL": spot.signal,
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": spot.metadata_endpoint,
-    }
-
-
-def _devices(files: Sequence[str], gpu_ids: Mapping[str, str]) -> dict[str, Any]:
-    """A node's own GPUs: NVIDIA's come through its runtime, with driver libraries; others as they
-    are. By id, since the runtime does not count GPUs as their files are numbered."""
-    ids = [gpu_ids[file] for file in files if file in gpu_ids]
-    plain = [f"{file}:{file}:rwm" for file in files if file not in gpu_ids]
-    request = DeviceRequest(device_ids=ids, capabilities=[["gpu"]])
-    return {"devices": plain, "device_requests": [request] if ids else []}
 
 
 def _instance(container: Mapping[str, Any], word: str, pools: Mapping[str, Pool]) -> Instance:
@@ -361,45 +269,3 @@ def _without_age(status: str) -> str:
     """ "Exited (137) 3 seconds ago" without the part that changes."""
     head, bracket, _ = status.partition(")")
     return f"{head}{bracket}".lower() if bracket else status.lower()
-
-
-def _failure(error: Exception) -> LaunchFailure:
-    """Tell what a person must fix, or what is short, from what may be over in a moment."""
-    text, code = _one_line(error), _code(error)
-    return LaunchFailure(
-        code=code,
-        message=text,
-        retryable=code == "no_engine" or code.startswith("http_"),
-        shortage=code in ("no_space", "no_address"),
-    )
-
-
-def _code(error: Exception) -> str:
-    text = _one_line(error)
-    if isinstance(error, ImageNotFound):
-        return "no_image"
-    if not isinstance(error, APIError):
-        return "no_engine"
-    if "could not select device driver" in text or "no such file or directory" in text:
-        return "no_device"
-    if "no space left" in text:
-        return "no_space"
-    if "no available IPv4 addresses" in text:
-        return "no_address"
-    return "not_found" if error.status_code == NOT_FOUND else f"http_{error.status_code}"
-
-
-def _one_line(error: Exception) -> str:
-    text = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
-    return " ".join(str(text).split())
-
-
-def _key_archive(key: bytes) -> bytes:
-    """The key as the tar archive that put_archive takes: root's, and nobody else may read it."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(KEY_PATH)
-        entry.size = len(key)
-        entry.mode = 0o400
-        archive.addfile(entry, io.BytesIO(key))
-    return buffer.getvalue()
