@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -18,6 +18,9 @@ from tests.alerts.promtool import minutes, notation
 
 FILE = Path(__file__).with_name("recorded.json")
 SETTINGS = Path(__file__).parents[1] / "live_alerts" / "Pulumi.alerts.yaml"
+OF_MACHINES = Path(__file__).with_name("recorded_of_machines.json")
+"""One moment of a cluster on rehearsed machines of AWS (tests/rehearsal/measured.py)."""
+
 Course = Callable[[float], float]
 """A value by the seconds since the beginning."""
 
@@ -54,11 +57,14 @@ class Times:
 
 
 class Recording:
-    """The file's content."""
+    """A file's content."""
+
+    def __init__(self, file: Path = FILE) -> None:
+        self._file = file
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        return dict(json.loads(FILE.read_text()))
+        return dict(json.loads(self._file.read_text()))
 
     @cached_property
     def alerts(self) -> dict[str, Times]:
@@ -68,7 +74,8 @@ class Recording:
     @property
     def calm(self) -> float:
         """Seconds since its beginning: a moment in which all was well, and had been for a while."""
-        return min(seen.began for seen in self.alerts.values() if seen.began) - STEP
+        began = (seen.began for seen in self.alerts.values() if seen.began)
+        return max(min(began, default=0.0) - STEP, 0.0)
 
     def moment(self, seconds: float) -> dict[str, Course]:
         """What was measured next after a moment, by series: times go on, values stay."""
@@ -126,6 +133,22 @@ def _with_birth(values: str) -> str:
         return values
     before = " ".join(notation([None] * int(gap[1] or 0)))
     return f"{before} 0 {values[gap.end() :]}".lstrip()
+
+
+def series_name(metric: Mapping[str, str]) -> str:
+    """As promtool reads it."""
+    labels = ",".join(
+        f"{name}={json.dumps(value)}"
+        for name, value in sorted(metric.items())
+        if name != "__name__"
+    )
+    return f"{metric['__name__']}{{{labels}}}"
+
+
+def value_at(metric: str, value: float, at: float, now: float) -> str:
+    """What was measured at a time, as it would have been now: only times go on."""
+    goes_on = metric.endswith(_TIMES) and value > _A_TIME
+    return f"{value + now - at if goes_on else value:.12g}"
 
 
 def recorded_settings() -> ClusterSettings:

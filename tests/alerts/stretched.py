@@ -11,8 +11,10 @@ from config.alerts import ALERT_GROUPS, Alert
 from tests.alerts.promtool import notation, rules_file
 from tests.alerts.recorded import Course, Recording
 
-Change = Callable[[float, float], float]
-"""A value by the measured one, and the seconds since the fault began."""
+Change = Callable[[float, float], float | None]
+"""A value, or none, by the measured one and the seconds since the fault began."""
+
+Shown = Callable[[float], float | None]
 
 BEGINS = 60
 """Minutes of calm before a fault, and at least after it."""
@@ -50,6 +52,7 @@ def _growing(per_second: float) -> Change:
 
 
 _LOOKS_BACK = "it fired on the live cluster, and looks back for too long to be seen to end"
+_MACHINES = "nodes that are machines of their own"
 _NO_MEMORY = "a machine without memory"
 _MANY_JOBS = "many thousand jobs"
 
@@ -142,6 +145,47 @@ STRETCHED = (
 )
 
 
+STRETCHED_OF_MACHINES = (
+    Stretched(
+        alert="NodeDiskNearlyFull",
+        why=_MACHINES,
+        shows={r'node_filesystem_avail_bytes\{.*job="node"': _of(0.001)},
+        fires=12,
+        over=5,
+    ),
+    Stretched(
+        alert="ClockWrong",
+        why=_MACHINES,
+        shows={r'node_time_seconds\{.*job="node"': lambda value, _: value + 30},
+        fires=7,
+        over=5,
+    ),
+    Stretched(
+        alert="NodeExporterDown",
+        why=_MACHINES,
+        shows={r'up\{.*job="node"': _is(0)},
+        fires=12,
+        over=5,
+    ),
+    Stretched(
+        alert="NodesUnobserved",
+        why=_MACHINES,
+        shows={r'up\{.*job="node"': lambda *_: None},
+        fires=17,
+        over=5,
+    ),
+    Stretched(
+        alert="BackupMissing",
+        why=_MACHINES,
+        shows={"hpc_stack_backup_last_success": lambda value, seconds: value - seconds},
+        fires=28 * 60,
+        over=60,
+        step=5,
+    ),
+)
+"""With what machines of AWS measured, which are rehearsed here."""
+
+
 def promtool_test(recording: Recording, fault: Stretched) -> str:
     """Promtool's test: the alert does not fire before its time, fires, and ends."""
     ends = BEGINS + fault.fires + fault.step
@@ -181,8 +225,8 @@ def _names(alerts: Iterable[Alert]) -> set[str]:
 def _series(
     recording: Recording, fault: Stretched, minutes: range, ends: int
 ) -> Iterator[dict[str, str]]:
-    calm = recording.moment(recording.calm)
-    faulty = _changed(_moment(recording, fault.since) if fault.since else calm, fault)
+    calm: Mapping[str, Shown] = recording.moment(recording.calm)
+    faulty = _changed(_moment(recording, fault.since), fault)
     for name in {**calm, **faulty}:
         courses = ((faulty if BEGINS <= minute < ends else calm).get(name) for minute in minutes)
         values = [
@@ -193,13 +237,14 @@ def _series(
 
 
 def _moment(recording: Recording, alert: str) -> dict[str, Course]:
-    began = recording.alerts[alert].began
+    """When it began; if none is named, while all was well."""
+    began = recording.alerts[alert].began if alert else recording.calm
     assert began is not None, f"{alert} has not begun"
     return recording.moment(began)
 
 
-def _changed(measured: Mapping[str, Course], fault: Stretched) -> dict[str, Course]:
-    found = dict(measured)
+def _changed(measured: Mapping[str, Course], fault: Stretched) -> dict[str, Shown]:
+    found: dict[str, Shown] = dict(measured)
     for beginning, change in fault.shows.items():
         names = [name for name in measured if re.match(beginning, name)]
         assert names, f"{beginning} was not measured"
@@ -207,5 +252,5 @@ def _changed(measured: Mapping[str, Course], fault: Stretched) -> dict[str, Cour
     return found
 
 
-def _course(measured: Course, change: Change) -> Course:
+def _course(measured: Course, change: Change) -> Shown:
     return lambda seconds: change(measured(seconds), seconds - BEGINS * 60)

@@ -8,10 +8,10 @@ import pytest
 from config.alerts import ALERTS, WATCHDOG, Needs
 from config.alerts.sources import ALWAYS
 from tests.alerts import promtool
-from tests.alerts.cluster import healthy
+from tests.alerts.cluster import healthy, settings
 from tests.alerts.faults import FAULTS
-from tests.alerts.recorded import Recording, promtool_tests, recorded_settings
-from tests.alerts.stretched import STRETCHED, promtool_test
+from tests.alerts.recorded import OF_MACHINES, Recording, promtool_tests, recorded_settings
+from tests.alerts.stretched import STRETCHED, STRETCHED_OF_MACHINES, promtool_test
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,17 @@ def test_what_was_not_done_for_its_whole_time_fires_and_ends_with_what_a_live_cl
     assert promtool.run(tmp_path, "test", tests) == ""
 
 
+def test_what_happens_to_machines_fires_and_ends_with_what_rehearsed_ones_measured(
+    tmp_path: Path,
+) -> None:
+    recording = Recording(OF_MACHINES)
+    tests = {f"{one.alert}.yml": promtool_test(recording, one) for one in STRETCHED_OF_MACHINES}
+    assert len(tests) == sum(one.needs is Needs.AWS for one in ALERTS)
+    for name, text in {**promtool.rule_files(settings()), **tests}.items():
+        (tmp_path / name).write_text(text)
+    assert promtool.run(tmp_path, "test", tests) == ""
+
+
 def test_each_alert_that_needs_neither_aws_nor_gpus_fired_and_ended_live_or_it_is_said_why(
     recording: Recording,
 ) -> None:
@@ -50,7 +61,7 @@ def test_series_that_were_written_by_hand_have_the_labels_of_measured_ones(
     recording: Recording,
 ) -> None:
     measured: dict[str, set[frozenset[str]]] = {}
-    for one in recording.series():
+    for one in (*recording.series(), *Recording(OF_MACHINES).series()):
         metric, labels = _parted(one["series"])
         measured.setdefault(metric, set()).add(labels)
     written = {
@@ -64,8 +75,8 @@ def test_series_that_were_written_by_hand_have_the_labels_of_measured_ones(
         for name, (metric, labels) in ((name, _parted(name)) for name in written)
         if metric in measured
         and labels not in measured[metric]
-        # Of machines of their own, which only nodes on AWS are.
-        and not re.search('job="(node|gpu)"', name)
+        # There was none.
+        and not re.search('job="gpu"', name)
     )
     assert strange == []
 

@@ -26,6 +26,7 @@ from tests.cluster.watching import rules
 ABSENT = ("DCGM_FI", 'job="gpu"', "hpc_stack_backup", "hpc_stack_launch_failures_total")
 QUIET = {
     "Overview / Alerts",
+    "Host and monitoring / Silent services and nodes",
     "Nodes and elasticity / Failed launches by code",
 }
 """Panels that show trouble alone."""
@@ -75,7 +76,8 @@ def worked(cluster: RunningCluster, prometheus: Prometheus) -> float:
     doomed = cluster.submit("ada", "sleep 600", "--partition=brief")
     # Nodes are all taken, and a limit of an account is reached.
     hog = cluster.submit("ada", "sleep 40", "--partition=brief", "--nodes=2", "--exclusive")
-    waiting = cluster.submit("carol", "hostname", "--partition=brief", "--nodes=2")
+    behind = f"--dependency=after:{hog}"  # whoever of the two would come first
+    waiting = cluster.submit("carol", "hostname", "--partition=brief", "--nodes=2", behind)
     held = [cluster.submit("ben", "sleep 30", "--account=class", "--partition=cpu") for _ in "ab"]
     cluster.await_state(doomed, "RUNNING")
     cluster.run("ada", f"scancel {doomed}")

@@ -1,11 +1,17 @@
 """Things that break: containers that die, daemons that restart, state that is lost."""
 
+import contextlib
 import re
 import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
 
 import pytest
+from job_accounting.sacct import jobs
 
 from ops.first_job import run_first_job
+from ops.report.prometheus import Prometheus
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
 
 
@@ -255,3 +261,26 @@ def test_a_node_that_dies_again_and_again_is_out_at_once_and_its_job_waits_in_th
     assert cluster.state(job) == "PENDING"
     cluster.run("ada", f"scancel {job}")
     cluster.run("carol", "scontrol update nodename=brief-1 state=resume")
+
+
+def test_after_all_that_was_done_to_it_each_job_is_counted_once(cluster: RunningCluster) -> None:
+    prometheus = Prometheus(cluster.stack.outputs()["prometheus"])
+    exporter = cluster.container("job-exporter")
+
+    def inside(command: Sequence[str], _timeout: float) -> str:
+        return docker("exec", exporter, *command)
+
+    def counted() -> Counter[tuple[str, str]]:
+        by_state = "sum by (account, state) (hpc_stack_jobs_finished_total) > 0"
+        found = prometheus.now(by_state, time.time())
+        named = ((one.labels["account"], one.labels["state"], one.samples) for one in found)
+        return Counter({(name, state): int(samples[-1][1]) for name, state, samples in named})
+
+    def recorded() -> Counter[tuple[str, str]]:
+        ended = jobs(since=0, until=time.time(), ended_only=True, steps=False, run=inside)
+        return Counter((job.account, job.state) for job in ended)
+
+    # It asks once a minute. What differs then is told by the line below.
+    with contextlib.suppress(AssertionError):
+        await_value("as many jobs", lambda: counted() == recorded(), 150, 2)
+    assert counted() == recorded()

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from ops.environment import CHECKOUT
 from tests.alerts.promtool import notation
-from tests.alerts.recorded import STEP
+from tests.alerts.recorded import STEP, series_name
 from tests.cluster.selectors import parse, selectors
 from tests.cluster.watching import ask, rules
 from tests.live_alerts.watch import Seen
@@ -56,13 +56,4 @@ def _series(prometheus: str, selector: str, times: range) -> Iterator[tuple[str,
     found = ask(f"{prometheus}api/v1/query_range?{urlencode(query)}")["data"]["result"]
     for one in found:
         at = {int(time): float(value) for time, value in one["values"]}
-        yield _name(one["metric"]), " ".join(notation([at.get(time) for time in times]))
-
-
-def _name(metric: Mapping[str, str]) -> str:
-    labels = ",".join(
-        f"{name}={json.dumps(value)}"
-        for name, value in sorted(metric.items())
-        if name != "__name__"
-    )
-    return f"{metric['__name__']}{{{labels}}}"
+        yield series_name(one["metric"]), " ".join(notation([at.get(time) for time in times]))

@@ -72,6 +72,11 @@ class BootedCluster:
         assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
+    def agent(self, *command: str) -> str:
+        """What the host's agent prints for a command of its own."""
+        agent = ("docker", "exec", "hpc-stack-agent", "python3", "-m", "host_agent")
+        return self.controller.run(*agent, *command)
+
     def ada(self, command: str) -> str:
         """What an ordinary user sees on the login node."""
         return self.service("login", "su", "-", USER, "-c", command)
