@@ -157,7 +157,9 @@ def test_pools_without_a_price_are_one_line() -> None:
         one_user=False,
         pools_without_price=["cpu", "gpu"],
     )
-    assert text(free).endswith("pools without a price: cpu, gpu. Set price_per_hour.")
+    assert text(free).endswith(
+        "without a price when they ran: jobs in cpu, gpu. Set price_per_hour."
+    )
     assert text(free).startswith("all jobs, 2026-10 (UTC)")
 
 

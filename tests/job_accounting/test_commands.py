@@ -188,7 +188,7 @@ def test_hpc_cost_says_which_pools_have_no_price(cluster: Cluster, run: Run) -> 
     file = cluster.ledger / f"lives-{MONTH}.jsonl"
     file.write_text(came(start=float(BEGUN - 60), price=0.0))
     done = run(hpc_cost)
-    assert "pools without a price: cpu. Set price_per_hour." in done.out
+    assert "without a price when they ran: jobs in cpu. Set price_per_hour." in done.out
 
 
 @pytest.mark.parametrize(

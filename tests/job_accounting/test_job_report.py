@@ -85,7 +85,7 @@ def test_a_pool_without_a_price_is_named() -> None:
     free = replace(run(lives({"price": 0.0})), price_missing=["cpu"])
     written = text(free)
     assert "cost $0.00" in written
-    assert written.endswith("\n\n- pool cpu has no price. Set price_per_hour.")
+    assert written.endswith("\n\n- pool cpu had no price. Set price_per_hour.")
 
 
 def test_many_nodes_are_not_all_named() -> None:

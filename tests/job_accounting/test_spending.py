@@ -54,5 +54,12 @@ def test_sums_are_made_by_what_is_wanted() -> None:
 def test_pools_without_a_price_are_named() -> None:
     known = lives({"price": 0.0}, {"node": "gpu-1", "pool": "gpu"})
     jobs = [job(), job(nodes=("gpu-1",))]
-    assert pools_without_price(jobs, known) == ["cpu"]
-    assert pools_without_price(jobs, Lives()) == []
+    assert pools_without_price(jobs, known, NOW) == ["cpu"]
+    assert pools_without_price(jobs, Lives(), NOW) == []
+
+
+def test_what_a_node_cost_before_or_after_a_job_says_nothing_of_it() -> None:
+    free_before = {"id": "old", "price": 0.0, "start": NOW - 9000, "end": NOW - 8000}
+    free_after = {"id": "new", "price": 0.0, "start": NOW - 3000, "end": None}
+    known = lives(free_before, {"start": NOW - 7500, "end": NOW - 3500}, free_after)
+    assert pools_without_price([job()], known, NOW) == []

@@ -118,7 +118,7 @@ def bill_lines(bill: Bill, most: int) -> Iterator[str]:
         yield _minutes(minutes)
     if bill.pools_without_price:
         pools = ", ".join(bill.pools_without_price)
-        yield f"pools without a price: {pools}. Set price_per_hour."
+        yield f"without a price when they ran: jobs in {pools}. Set price_per_hour."
 
 
 def _jobs(bill: Bill, most: int) -> Iterator[str]:

@@ -53,19 +53,27 @@ def job_cost(
     if job.start is None or not job.nodes:
         return FREE
     start, end = float(job.start), float(now if job.end is None else job.end)
-    by_node = [_lives(lives, node, start, max(start, end)) for node in job.nodes]
+    by_node = machines(job, lives, now)
     if not all(by_node):
         return _UNPRICED
     begin = start if since is None else max(start, since)
     finish = end if until is None else min(end, until)
     share = _share(job, [found[-1] for found in by_node])
-    machines = sum(_dollars(found, begin, finish) for found in by_node)
+    price = sum(_dollars(found, begin, finish) for found in by_node)
     kinds = {life.capacity for found in by_node for life in found}
     return Cost(
-        dollars=share * machines,
+        dollars=share * price,
         capacity=kinds.pop() if len(kinds) == 1 else "mixed",
         share=share,
     )
+
+
+def machines(job: Job, lives: Lives, now: float) -> list[Sequence[Life]]:
+    """The lives that a run, so far if it still runs, had on each of its nodes."""
+    if job.start is None:
+        return []
+    start, end = float(job.start), float(now if job.end is None else job.end)
+    return [_lives(lives, node, start, max(start, end)) for node in job.nodes]
 
 
 def _lives(lives: Lives, node: str, start: float, end: float) -> Sequence[Life]:

@@ -122,7 +122,7 @@ def _bill(args: argparse.Namespace, now: float) -> Bill:
         minutes=_minutes_left(shares),
         sums=sums,
         one_user=user is not None,
-        pools_without_price=pools_without_price((charge.job for charge in mine), lives),
+        pools_without_price=pools_without_price((charge.job for charge in mine), lives, now),
     )
 
 

@@ -67,7 +67,7 @@ def _run(job: Job, lives: Lives, now: float) -> Run:
         cost=job_cost(job, lives, now),
         efficiency=efficiency(job, now),
         waited=job.wait_seconds(now),
-        price_missing=pools_without_price([job], lives),
+        price_missing=pools_without_price([job], lives, now),
     )
 
 

@@ -43,7 +43,7 @@ def report_lines(run: Run, earlier: Sequence[Run]) -> Iterator[str]:
         yield from table(["", "ASKED", "USED", "WASTED"], rows, right=(1, 2, 3))
     advice = [
         *run.efficiency.hints,
-        *(f"pool {pool} has no price. Set price_per_hour." for pool in run.price_missing),
+        *(f"pool {pool} had no price. Set price_per_hour." for pool in run.price_missing),
     ]
     if advice:
         yield ""

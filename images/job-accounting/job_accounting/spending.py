@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from job_accounting.cost import Cost, job_cost
+from job_accounting.cost import Cost, job_cost, machines
 from job_accounting.ledger import Lives
 from job_accounting.records import Job
 
@@ -76,7 +76,7 @@ def totals(of: Iterable[Charge], key: Callable[[Job], str]) -> Mapping[str, Sum]
     return dict(sorted(sums.items(), key=lambda item: (-item[1].dollars, item[0])))
 
 
-def pools_without_price(jobs: Iterable[Job], lives: Lives) -> list[str]:
-    """The pools of these jobs whose machines have a price of 0: nobody set one."""
-    nodes = {node for job in jobs for node in job.nodes}
-    return sorted({life.pool for node in nodes for life in lives.of(node) if life.price == 0})
+def pools_without_price(jobs: Iterable[Job], lives: Lives, now: float) -> list[str]:
+    """The pools of machines that jobs ran on and that had a price of 0: nobody had set one."""
+    found = (life for job in jobs for node in machines(job, lives, now) for life in node)
+    return sorted({life.pool for life in found if life.price == 0})
