@@ -57,11 +57,6 @@ class Lives:
             by_node[life.node].append(life)
         self._by_node = {node: _NodeLives(found) for node, found in by_node.items()}
 
-    def of(self, node: str) -> Sequence[Life]:
-        """All known lives of a node, by their start."""
-        known = self._by_node.get(node)
-        return () if known is None else known.lives
-
     def on(self, node: str, since: float, until: float) -> tuple[tuple[Life, float], ...]:
         """The lives that a node had within a span, each with its seconds there, by their start."""
         known = self._by_node.get(node)
