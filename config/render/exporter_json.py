@@ -37,11 +37,6 @@ def exporter_json(settings: ClusterSettings) -> str:
         "accounts": accounts,
         "users": sorted(settings.users),
         **({"job_comments": True} if settings.monitoring.job_comments else {}),
-        **({"prometheus": PROMETHEUS} if _jobs_gpus_are_measured(settings) else {}),
+        **({"prometheus": PROMETHEUS} if settings.jobs_gpus_are_measured else {}),
     }
     return json.dumps(document, indent=1) + "\n"
-
-
-def _jobs_gpus_are_measured(settings: ClusterSettings) -> bool:
-    # On one machine the GPUs' exporter is not told which job has which.
-    return settings.platform == "aws" and any(pool.gpus for pool in settings.pools.values())

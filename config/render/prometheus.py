@@ -68,7 +68,7 @@ def _jobs(settings: ClusterSettings, site: Site) -> Iterator[dict[str, Any]]:
         yield _job("gpu", f"dcgm-exporter:{GPU_METRICS_PORT}", node="this machine", pool="all") | {
             "metric_relabel_configs": list(_nodes_of_gpus(settings, site))
         }
-    elif site.aws and any(pool.gpus for pool in settings.pools.values()):
+    elif settings.jobs_gpus_are_measured:
         yield _discovered("gpu", "gpus.json")
 
 

@@ -112,7 +112,7 @@ def _scheduling(settings: ClusterSettings, site: Site) -> list[str]:
         "default_queue_depth": scheduler.queue_depth,
     }
     settled = ",".join(f"{key}={value}" for key, value in parameters.items())
-    epilog = f"{PROGRAMS}/note-gpu-job" if _notes_gpus(settings, site) else "/usr/bin/true"
+    epilog = f"{PROGRAMS}/note-gpu-job" if settings.jobs_gpus_are_measured else "/usr/bin/true"
     return [
         "SchedulerType=sched/backfill",
         # By default a batch job may wait 3 s before it is looked at at all, and one whose node was
@@ -156,14 +156,8 @@ def _on_aws_nodes(settings: ClusterSettings, site: Site) -> list[str]:
     if site.aws is None:
         return []
     # Slurm runs every Prolog that it finds.
-    noting = [f"Prolog={PROGRAMS}/note-gpu-job"] if _notes_gpus(settings, site) else []
+    noting = [f"Prolog={PROGRAMS}/note-gpu-job"] if settings.jobs_gpus_are_measured else []
     return [f"Prolog={PROGRAMS}/name-nodes", *noting, f"TaskProlog={PROGRAMS}/task-prolog"]
-
-
-def _notes_gpus(settings: ClusterSettings, site: Site) -> bool:
-    """Whether nodes tell their dcgm-exporter which job has which GPU."""
-    observed = settings.monitoring.enabled and site.aws is not None
-    return observed and any(pool.gpus for pool in settings.pools.values())
 
 
 def _accounting(settings: ClusterSettings, site: Site) -> list[str]:

@@ -123,6 +123,15 @@ class ClusterSettings(ClusterFields):
         """Device files by pool: of each node, or on one machine of all nodes in turn."""
         return assign_gpu_files(self.pools, shared_machine=self.platform == "local")
 
+    @property
+    def jobs_gpus_are_measured(self) -> bool:
+        """Whether each node measures its GPUs and knows which job has which.
+
+        On one machine, where one exporter measures all of them, nobody tells it.
+        """
+        observed = self.monitoring.enabled and self.platform == "aws"
+        return observed and any(pool.gpus for pool in self.pools.values())
+
     def memory_per_cpu_mb(self, pool: str) -> int:
         """MiB that a job in the pool gets for each CPU when it asks for no memory."""
         set_for_all = self.slurm.default_memory_per_cpu_mb

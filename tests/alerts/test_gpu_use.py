@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import pytest
+from job_accounting import gpu_use
 from job_accounting.gpu_use import STALE_SECONDS, GpuUse
 
 from config.render.compose_monitoring import PROMETHEUS_IMAGE
@@ -45,6 +46,12 @@ SEEN: Seen = {
     # A long one; and what DCGM says of a GPU of which it knows nothing.
     ("gpu-3", "0", "6"): always(33, 0, 20 * HOUR),
     ("gpu-4", "0", "7"): always(9223372036854775794, 0, HOUR),
+    # For a tenth of the time; one of two so; for two thirds; and a short one, by one look.
+    ("gpu-5", "0", "8"): always(100, 0, HOUR // 10),
+    ("gpu-5", "1", "9"): always(100, 0, HOUR),
+    ("gpu-5", "2", "9"): always(100, HOUR // 2, HOUR // 2 + HOUR // 10),
+    ("gpu-5", "3", "10"): always(70, 0, 2 * HOUR // 3),
+    ("gpu-5", "4", "11"): {HOUR + STALE_SECONDS + SCRAPE: 40},
 }
 
 
@@ -143,6 +150,28 @@ def test_a_job_not_all_of_whose_gpus_were_seen_stays_unmeasured(prometheus: str)
 
 def test_a_gpu_that_was_always_busy_is_no_busier_than_that(prometheus: str) -> None:
     assert measured(prometheus, id="5", start=5 * HOUR, end=6 * HOUR) == 1
+
+
+def test_a_job_most_of_whose_time_was_not_seen_stays_unmeasured(prometheus: str) -> None:
+    assert measured(prometheus, id="8", start=0, end=HOUR) is None
+    assert measured(prometheus, id="9", gpus=2, start=0, end=HOUR) is None
+
+
+def test_a_job_most_of_whose_time_was_seen_is_known_by_that(prometheus: str) -> None:
+    assert measured(prometheus, id="10", start=0, end=HOUR) == pytest.approx(0.7)
+
+
+def test_a_short_job_is_known_by_one_look(prometheus: str) -> None:
+    assert measured(prometheus, id="11", start=HOUR, end=HOUR + 60) == pytest.approx(0.4)
+
+
+def test_a_query_that_takes_too_long_is_refused_for_itself(
+    prometheus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(gpu_use, "QUERY_TIMEOUT", 1e-9)
+        assert measured(prometheus, id="6", start=0, end=20 * HOUR) is None
+    assert measured(prometheus, id="6", start=0, end=20 * HOUR) is not None
 
 
 def test_a_long_job_is_answered_for_in_time(prometheus: str) -> None:

@@ -22,6 +22,8 @@ class FakePrometheus:
     body: bytes | None = None
     """Answered in place of that."""
     status: int = 200
+    refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Jobs whose query has a status and an error of its own."""
     asked: list[dict[str, str]] = field(default_factory=list)
     """The questions."""
 
@@ -30,14 +32,19 @@ class FakePrometheus:
         """Those that were asked for."""
         return [job for one in self.asked for job in set(re.findall(r'"(\d+)"', one["query"]))]
 
-    def answer(self, question: dict[str, str]) -> bytes:
+    def answer(self, question: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body."""
         self.asked.append(question)
-        if self.body is not None:
-            return self.body
+        if self.body is not None or self.status != 200:
+            return self.status, self.body or b"Service Unavailable"
         (job,) = self.jobs[-1:]
-        seen = [{"metric": {}, "value": [0, self.percents[job]]}] if job in self.percents else []
-        data = {"resultType": "vector", "result": seen}
-        return json.dumps({"status": "success", "data": data}).encode()
+        if job in self.refused:
+            status, kind = self.refused[job]
+            return status, json.dumps({"status": "error", "errorType": kind}).encode()
+        times = range(int(question["start"]), int(question["end"]) + 1, int(question["step"]))
+        values = [[time, self.percents[job]] for time in times if job in self.percents]
+        data = {"resultType": "matrix", "result": [{"metric": {}, "values": values}][: len(values)]}
+        return 200, json.dumps({"status": "success", "data": data}).encode()
 
 
 @contextmanager
@@ -47,9 +54,9 @@ def prometheus() -> Iterator[FakePrometheus]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path, words = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-            assert path == "/api/v1/query"
-            body = fake.answer({name: value for name, (value,) in words.items()})
-            self.send_response(fake.status)
+            assert path == "/api/v1/query_range"
+            status, body = fake.answer({name: value for name, (value,) in words.items()})
+            self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
 

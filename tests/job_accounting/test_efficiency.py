@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from job_accounting.efficiency import Use, efficiency
+from job_accounting.efficiency import MEANINGFUL_GPU_SECONDS, Use, efficiency
 
 from tests.job_accounting.builders import GIB, MIB, NOW, job
 
@@ -146,6 +146,13 @@ def test_a_job_that_failed_early_says_nothing_about_its_limit() -> None:
 )
 def test_idle_gpus_are_too_many(gpus: int, utilisation: float, advice: str) -> None:
     assert hints(gpus=gpus, gpu_utilisation=utilisation) == (advice,)
+
+
+def test_a_job_whose_gpus_were_seldom_looked_at_gets_no_advice_about_them() -> None:
+    shorter = {"start": NOW - MEANINGFUL_GPU_SECONDS + 1, "end": NOW, "cpu_seconds_used": 300.0}
+    assert hints(gpus=1, gpu_utilisation=0.0, **shorter) == ()
+    just = shorter | {"start": NOW - MEANINGFUL_GPU_SECONDS}
+    assert hints(gpus=1, gpu_utilisation=0.0, **just) == ("kept its GPUs 0% busy: ask for none",)
 
 
 def test_a_job_that_ran_too_short_gets_no_other_advice() -> None:

@@ -1,5 +1,6 @@
 """How busy GPUs were is asked only where it can be known, and nothing depends on the answer."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from job_accounting import gpu_use
-from job_accounting.gpu_use import STALE_SECONDS, GpuUse
+from job_accounting.gpu_use import PART_SECONDS, PARTS, STALE_SECONDS, GpuUse
 from job_accounting.gpu_use import prometheus as told_address
 
 from tests.job_accounting.builders import NOW, job
@@ -31,8 +32,11 @@ def test_a_job_is_asked_for_by_its_own_time(server: FakePrometheus) -> None:
     use = GpuUse(server.address)
     assert use.of(job(gpus=2)) == job(gpus=2, gpu_utilisation=0.425)
     (question,) = server.asked
-    assert question["time"] == str(NOW - HOUR)
-    assert f'{{hpc_job="7"}}[{HOUR - STALE_SECONDS}s]' in question["query"]
+    part = (HOUR - STALE_SECONDS) // PARTS
+    assert f'{{hpc_job="7"}}[{part}s]' in question["query"]
+    assert int(question["start"]) - part == NOW - 2 * HOUR + STALE_SECONDS
+    assert question["end"] == str(NOW - HOUR)
+    assert question["step"] == str(part)
     assert (use.answered, use.trouble) == (True, None)
 
 
@@ -85,9 +89,10 @@ def test_what_cannot_be_a_share_is_not_one(percent: str, server: FakePrometheus)
         b'{"status": "success"}',
         b'{"data": {"result": 5}}',
         b'{"data": {"result": {"a": 1}}}',
-        b'{"data": {"result": [{"value": [0]}]}}',
-        b'{"data": {"result": [{"value": [0, "much"]}]}}',
-        b'{"data": {"result": [{"value": [0, null]}]}}',
+        b'{"data": {"result": [{"value": [0, "1"]}]}}',
+        b'{"data": {"result": [{"values": [[0]]}]}}',
+        b'{"data": {"result": [{"values": [[0, "much"]]}]}}',
+        b'{"data": {"result": [{"values": [[0, null]]}]}}',
         b'"' + b"x" * 100_000 + b'"',
     ],
 )
@@ -100,6 +105,54 @@ def test_what_is_no_answer_of_prometheus_is_the_last_one(
         assert use.of(job(gpus=1)) == job(gpus=1)
     assert len(server.asked) == 1
     assert (use.answered, use.trouble) == (False, "answers what is none of its answers")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parts"),
+    [(1, 1), (2 * PART_SECONDS - 1, 1), (2 * PART_SECONDS, 2), (10 * HOUR, PARTS)],
+)
+def test_a_part_of_a_jobs_time_is_long_enough_for_a_look(
+    seconds: int, parts: int, server: FakePrometheus
+) -> None:
+    GpuUse(server.address).of(job(gpus=1, start=NOW - STALE_SECONDS - seconds, end=NOW))
+    (question,) = server.asked
+    first, part = int(question["start"]), int(question["step"])
+    assert (NOW - first) // part + 1 == parts
+    assert part == seconds // parts
+
+
+@pytest.mark.parametrize(
+    ("seen", "utilisation"), [(PARTS // 2, None), (PARTS // 2 + 1, 0.5), (PARTS, 0.5)]
+)
+def test_a_job_is_known_by_most_of_its_time(
+    seen: int, utilisation: float | None, server: FakePrometheus
+) -> None:
+    nothing = [[0, "9223372036854775794"]] * (PARTS - seen)
+    values = [*nothing, *[[0, "50"]] * seen]
+    server.body = json.dumps({"data": {"result": [{"values": values}]}}).encode()
+    assert GpuUse(server.address).of(job(gpus=1)).gpu_utilisation == utilisation
+
+
+@pytest.mark.parametrize("refusal", [(503, "timeout"), (422, "execution")])
+def test_a_query_that_is_refused_for_itself_is_no_trouble_for_others(
+    refusal: tuple[int, str], server: FakePrometheus
+) -> None:
+    server.percents = {"7": "50", "8": "50"}
+    server.refused["7"] = refusal
+    use = GpuUse(server.address)
+    assert use.of(job(gpus=1)) == job(gpus=1)
+    assert use.of(job(id="8", gpus=1)).gpu_utilisation == 0.5
+    assert (use.answered, use.trouble) == (True, None)
+
+
+@pytest.mark.parametrize("body", [b"Service Unavailable", b"[]", b'{"errorType": "internal"}'])
+def test_a_refusal_of_anything_else_is_the_last_answer(body: bytes, server: FakePrometheus) -> None:
+    server.status, server.body = 500, body
+    use = GpuUse(server.address)
+    for _ in range(3):
+        assert use.of(job(gpus=1)) == job(gpus=1)
+    assert len(server.asked) == 1
+    assert use.trouble == "answers 500 Internal Server Error"
 
 
 def test_a_refusal_is_told(server: FakePrometheus) -> None:

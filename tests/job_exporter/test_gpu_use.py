@@ -113,6 +113,39 @@ def test_comments_tell_it_the_same_ones_after_a_restart(
     assert gpu_hours(exporter) == {"allocated": 2, "used": 0.5}
 
 
+def test_a_restart_while_prometheus_is_away_leaves_a_better_comment_as_it_is(
+    exporter: FakeExporter, server: FakePrometheus
+) -> None:
+    server.percents = {"1": "25"}
+    end(exporter, 1)
+    end(exporter, 2, AllocTRES="cpu=2,mem=1G")
+    exporter.comment(times=2)
+    server.status = 503
+    exporter.start()
+    exporter.now += 60
+    exporter.count()
+    exporter.comment(times=3)
+    assert [name for name, _ in exporter.slurm.comments] == ["1", "2", "2"]
+    assert exporter.events() == ["waiting"]
+    server.status = 200
+    exporter.now += 60
+    exporter.count()
+    exporter.comment(times=3)
+    assert [name for name, _ in exporter.slurm.comments] == ["1", "2", "2", "1"]
+    assert exporter.slurm.comments[-1] == exporter.slurm.comments[0]
+    assert exporter.events() == ["waiting", "answers again"]
+
+
+def test_one_that_is_refused_does_not_keep_others_from_being_known(
+    exporter: FakeExporter, server: FakePrometheus
+) -> None:
+    server.percents = {"1": "25", "2": "25"}
+    server.refused = {"1": (422, "execution")}
+    end(exporter, 1, 2)
+    assert gpu_hours(exporter) == {"allocated": 2, "used": 0.5, "unmeasured": 2}
+    assert exporter.events() == []
+
+
 def test_the_exporter_asks_where_it_is_told(process: Exporter, server: FakePrometheus) -> None:
     server.percents = {"1": "50"}
     document = settings_document(query_seconds=1, queue_seconds=1, prometheus=server.address)

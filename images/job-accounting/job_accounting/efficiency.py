@@ -12,6 +12,8 @@ from job_accounting.words import duration, memory, percent
 
 MEANINGFUL_SECONDS = 10
 """A job that ran for less did little besides starting."""
+MEANINGFUL_GPU_SECONDS = 300
+"""GPUs are looked at every 30 s or more often: of a shorter job, too seldom to advise by it."""
 
 _MUCH = 0.5  # used less than this share: worth a hint
 _ROOM = 1.25
@@ -90,7 +92,7 @@ def _hints(job: Job, seconds: float, busy: float | None) -> Iterator[str]:
         if busy is not None:
             yield from _cpu_hint(job, busy)
         yield from _memory_hint(job)
-        yield from _gpu_hint(job)
+        yield from _gpu_hint(job, seconds)
         yield from _time_hint(job, seconds)
 
 
@@ -141,9 +143,11 @@ def _memory_hint(job: Job) -> Iterator[str]:
         )
 
 
-def _gpu_hint(job: Job) -> Iterator[str]:
+def _gpu_hint(job: Job, seconds: float) -> Iterator[str]:
     utilisation = job.gpu_utilisation
     if not job.gpus or utilisation is None or utilisation >= _MUCH:
+        return
+    if seconds < MEANINGFUL_GPU_SECONDS:
         return
     # A mean does not say how many would have been enough at any one time.
     if utilisation == 0:

@@ -7,7 +7,7 @@ id, so each is asked for by its own time.
 import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,26 @@ from urllib.parse import urlencode
 
 from job_accounting.records import Job
 
-TIMEOUT = 2.0
+QUERY_TIMEOUT = 2.0
+"""After which Prometheus gives a query up."""
+TIMEOUT = 3.0
+"""After which we do. Longer, so that it can still say so."""
 LONGEST_SECONDS = 30.0
 """For all jobs together."""
 STALE_SECONDS = 30
 """dcgm-exporter looks at the GPUs so often, so what it first says may be of the time before the
 job: its interval, unless it is told another one."""
 
+PARTS = 10
+"""Of a job's time: it is known by most of them, in each of which all of its GPUs were seen."""
+PART_SECONDS = 120
+"""No part of several is shorter: the longest `monitoring.scrape_seconds`, so that Prometheus looks
+at least once in each."""
+
 _ADDRESS_FILE = "/run/hpc-stack/prometheus"
 _ANSWER_BYTES = 1 << 16
+_OF_THE_QUERY = ("timeout", "execution")
+"""Errors that a query has by itself: https://prometheus.io/docs/prometheus/latest/querying/api/."""
 
 
 def prometheus() -> str | None:
@@ -38,9 +49,22 @@ def prometheus() -> str | None:
     return text.strip() or None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """`words`: for Prometheus' interface. `parts`: in how many values it answers at most."""
+
+    words: dict[str, str]
+    parts: int
+
+
+class _Refused(Exception):
+    """Prometheus cannot answer this query, and others maybe can be."""
+
+
 class GpuUse:
     """Asks for one job after the other until it gets no answer: who asks later makes another one.
 
+    A query that Prometheus refuses for itself, being too much, is answered: the job is not known.
     `trouble`: why it asks no more. `answered`: whether it got an answer.
     """
 
@@ -60,7 +84,9 @@ class GpuUse:
             self.trouble = f"tells of fewer jobs in {LONGEST_SECONDS:g} s than there are"
             return job
         try:
-            percent = _percent(_ask(self._address, question))
+            percent = _percent(_ask(self._address, question.words), question.parts)
+        except _Refused:
+            percent = None
         except (OSError, HTTPException) as error:
             self.trouble = str(error) or type(error).__name__
             return job
@@ -71,42 +97,59 @@ class GpuUse:
         return job if percent is None else replace(job, gpu_utilisation=percent / 100)
 
 
-def _question(job: Job) -> dict[str, str] | None:
-    """For Prometheus' interface; None: there is nothing to ask about this job."""
+def _question(job: Job) -> _Question | None:
+    """None: there is nothing to ask about this job."""
     if not job.gpus or job.gpu_utilisation is not None or job.start is None or job.end is None:
         return None
     seconds = job.end - job.start - STALE_SECONDS
     if seconds <= 0:
         return None
-    seen = f'DCGM_FI_DEV_GPU_UTIL{{hpc_job="{job.id}"}}[{seconds}s]'
+    parts = min(PARTS, max(1, seconds // PART_SECONDS))
+    part = seconds // parts
+    seen = f'DCGM_FI_DEV_GPU_UTIL{{hpc_job="{job.id}"}}[{part}s]'
     # Not a mean of means: one look at a GPU that an earlier run had weighs no more than one.
     mean = f"sum(sum_over_time({seen})) / sum(count_over_time({seen}))"
     # Only if all of its GPUs were seen: those of a node without its exporter may have been idle.
     query = f"{mean} and count(count_over_time({seen})) >= {job.gpus}"
-    return {"query": query, "time": str(job.end), "timeout": f"{TIMEOUT:g}s"}
+    first = job.end - (parts - 1) * part
+    times = {"start": str(first), "end": str(job.end), "step": str(part)}
+    words = {"query": query, **times, "timeout": f"{QUERY_TIMEOUT:g}"}
+    return _Question(words=words, parts=parts)
 
 
-def _ask(address: str, question: dict[str, str]) -> Any:
-    """What Prometheus answers. Raises OSError, HTTPException or ValueError."""
+def _ask(address: str, words: dict[str, str]) -> Any:
+    """What Prometheus answers. Raises _Refused, OSError, HTTPException or ValueError."""
     # Unlike urllib.request, this takes no proxy from the caller's environment.
     connection = HTTPConnection(address, timeout=TIMEOUT)
     try:
-        connection.request("GET", f"/api/v1/query?{urlencode(question)}")
+        connection.request("GET", f"/api/v1/query_range?{urlencode(words)}")
         answer = connection.getresponse()
-        if answer.status != 200:
-            raise HTTPException(f"answers {answer.status} {answer.reason}")
-        return json.loads(answer.read(_ANSWER_BYTES))
+        body = answer.read(_ANSWER_BYTES)
     finally:
         connection.close()
+    if answer.status == 200:
+        return json.loads(body)
+    if _is_of_the_query(body):
+        raise _Refused
+    raise HTTPException(f"answers {answer.status} {answer.reason}")
 
 
-def _percent(document: Any) -> float | None:
-    """None: nothing was seen, or what DCGM says for that, a huge number.
+def _is_of_the_query(refusal: bytes) -> bool:
+    """Whether others may be answered. One that is not ready says so in words, not in JSON."""
+    try:
+        document = json.loads(refusal)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("errorType") in _OF_THE_QUERY
+
+
+def _percent(document: Any, parts: int) -> float | None:
+    """The mean of a job's parts. None: most of them were not seen.
 
     Raises ValueError, LookupError or TypeError for what is no answer of Prometheus.
     """
     found = document["data"]["result"]
-    if not found:
-        return None
-    value = float(found[0]["value"][1])
-    return value if 0 <= value <= 100 else None
+    values = [float(value) for _, value in found[0]["values"]] if found else []
+    # DCGM says a huge number where it knows nothing.
+    known = [value for value in values if 0 <= value <= 100]
+    return sum(known) / len(known) if 2 * len(known) > parts else None

@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A run that has not begun comes after those that were.
     for job in sorted(found, key=lambda one: math.inf if one.start is None else one.start):
         by_job.setdefault(job.id, []).append(_run(gpu_use.of(job), lives, now))
+    if gpu_use.trouble is not None:
+        _say(f"how busy GPUs were is not known: Prometheus: {gpu_use.trouble}")
     if args.json:
         print(json.dumps([report_json(runs[-1], runs[:-1]) for runs in by_job.values()], indent=1))
         return 0
@@ -82,8 +84,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _fail(text: str, status: int) -> int:
-    print(f"hpc-job: {text}", file=sys.stderr)
+    _say(text)
     return status
+
+
+def _say(text: str) -> None:
+    print(f"hpc-job: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

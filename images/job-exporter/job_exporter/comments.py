@@ -2,7 +2,8 @@
 
 Writing is slow and may fail, so it has a thread of its own; the one that counts only says which
 jobs have ended. What waits is not saved: after a start, the jobs that the passes see again (those
-of the last minutes, which may not have got their line) get it, maybe once more. It is the same one.
+of the last minutes, which may not have got their line) get it, maybe once more. It is the same one:
+while Prometheus does not say how busy a job's GPUs were, none is written in its place.
 """
 
 import re
@@ -70,6 +71,8 @@ class Comments:
         Those that never ran used nothing, and get no line. `gpu_use` has been asked for `new`.
         """
         again = [gpu_use.of(job) for job in seen if key(job) in self._unsure]
+        if gpu_use.trouble is not None:
+            again = [job for job in again if not job.gpus or job.gpu_utilisation is not None]
         self._unsure.difference_update(map(key, again))
         wanted = [
             job

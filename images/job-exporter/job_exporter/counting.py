@@ -93,7 +93,6 @@ class Counting:
         gpu_use = GpuUse(self._prometheus)
         try:
             new = [gpu_use.of(job) for job in state.cursor.take(jobs, current.position)]
-            self._tell(gpu_use)
             self._count(state, new)
             state.cursor.advance(stop, begun=current.begun, delivered=current.delivered)
             if len(state.cursor.counted) > MOST_COUNTED:
@@ -108,6 +107,7 @@ class Counting:
         self._board.last_success = self._clock()
         if self._comments is not None:
             self._comments.add(new, jobs, gpu_use)
+        self._tell(gpu_use)
         if stop >= current.target:
             return False
         current.position = stop
