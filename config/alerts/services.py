@@ -3,6 +3,9 @@
 from config.alerts.alert import Alert, Severity
 from config.alerts.dashboards import DATABASE, NODES, OVERVIEW
 
+LONGEST_ROUND = 120
+"""Seconds after which the node manager's rounds are held to fail; one takes some seconds."""
+
 _NATIVE = 'max(up{job=~"slurm-.+"})'
 _ASKED = "max(hpc_stack_slurmctld_answers)"
 
@@ -95,7 +98,7 @@ SERVICES = (
     Alert(
         name="NodeManagerStuck",
         severity=Severity.PAGE,
-        expr="time() - max(hpc_stack_last_round_timestamp_seconds) > 120",
+        expr=f"time() - max(hpc_stack_last_round_timestamp_seconds) > {LONGEST_ROUND}",
         lasts="3m",
         keeps="5m",
         summary="the node manager's rounds fail",

@@ -1,5 +1,6 @@
 """Queries that tell "there is nothing" from "nobody answers"."""
 
+from config.alerts.services import LONGEST_ROUND
 from config.panels.model import Query
 
 NOT_KNOWN = -1.0
@@ -8,17 +9,40 @@ NOT_KNOWN = -1.0
 LONGEST_LOOK = 30
 """Seconds after which the job exporter no longer tells what it saw of the queue: two looks."""
 
-_SEEN = "hpc_stack_queue_last_success_timestamp_seconds"
-QUEUE_SEEN = f"max(timestamp({_SEEN}) - {_SEEN} < {LONGEST_LOOK})"
-"""Has a result while the queue's gauges are told. The job exporter itself may answer without them.
+LONGEST_PASS = 300
+"""Seconds after which finished jobs are held not to be counted. Where accounting is slow, a pass
+takes up to two minutes, and so does the pause after it."""
 
-As old as the look was when it was measured: how often that is done does not matter.
+
+def _newer_than(seconds: int, success: str) -> str:
+    """Has a result while the last success, a point in time, is not older.
+
+    As old as it was when it was measured: how often that is done does not matter.
+    """
+    return f"max(timestamp({success}) - {success} < {seconds})"
+
+
+QUEUE_SEEN = _newer_than(LONGEST_LOOK, "hpc_stack_queue_last_success_timestamp_seconds")
+"""Has a result while the queue's gauges are told. The job exporter itself may answer without them.
 """
+
+JOBS_COUNTED = _newer_than(LONGEST_PASS, "hpc_stack_accounting_last_success_timestamp_seconds")
+"""Has a result while finished jobs are counted. The job exporter may answer with what it counted
+before; until it has first asked accounting, it has no such metric."""
+
+FLEET_SEEN = _newer_than(LONGEST_ROUND, "hpc_stack_last_round_timestamp_seconds")
+"""Has a result while the node manager's rounds end. It may answer with what the last one saw; until
+the first has ended, that is 0."""
 
 
 def answers(*jobs: str) -> str:
     """Has a result, 1, while all of these jobs of Prometheus answer."""
     return " * ".join(f'max(up{{job="{job}"}} == 1)' for job in jobs)
+
+
+def while_known(expr: str, known: str) -> str:
+    """The series while `known` has a result: where they would stay as they were without it."""
+    return f"{expr} and on () {known}"
 
 
 def or_not_known(expr: str) -> str:
@@ -29,7 +53,7 @@ def or_not_known(expr: str) -> str:
 def or_zero(expr: str, known: str) -> str:
     """The series; while there are none and `known` has a result, one of 0.
 
-    `known`: QUEUE_SEEN or `answers()`, of all that the metrics in `expr` come from.
+    `known`: `answers()`, or such as QUEUE_SEEN, of all that the metrics in `expr` come from.
     """
     return f"{expr} or on () 0 * {known}"
 

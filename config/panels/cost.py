@@ -1,13 +1,19 @@
 """Cost and budget: what is spent, by whom, on what, and what of it is waste."""
 
-from config.panels.absence import answers, or_nothing, or_zero, rows_or_not_known
-from config.panels.jobs import ACCOUNT, NO_EXPORTER, NO_JOB, NOT_ADDED_UP, WHO
+from config.panels.absence import (
+    FLEET_SEEN,
+    JOBS_COUNTED,
+    or_nothing,
+    or_zero,
+    rows_or_not_known,
+    while_known,
+)
+from config.panels.jobs import ACCOUNT, NO_JOB, NOT_ADDED_UP, NOT_COUNTED, WHO
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.steps import BUDGET, MOSTLY_WASTE, WARN_FROM_ONE
 
-_NO_NODE_MANAGER = "the node manager does not answer"
-_SPENT = "max(hpc_stack_spent_this_month_dollars)"
+_NO_NODE_MANAGER = "not known: the node manager is late or down"
 # Each account's has those of the accounts below it, and root's is the whole cluster's: never a sum.
 _PERIOD = "hpc_stack_account_cost_period_dollars"
 # The part of the month that is over (UTC); its first hours say little.
@@ -15,20 +21,22 @@ _MONTH_OVER = "clamp_min((day_of_month() - 1 + hour() / 24) / days_in_month(), 0
 _NODE_COST = "hpc_stack_node_cost_dollars_total"
 _JOB_COST = f"increase(hpc_stack_job_cost_dollars_total{{{WHO}}}[$__range])"
 
+SPENT = while_known("max(hpc_stack_spent_this_month_dollars)", FLEET_SEEN)
+"""What all nodes have cost since the month began."""
 
 ACCOUNTS = f'{ACCOUNT}, account!="root"'
 """Chosen accounts; root is the whole cluster, beside which they would be told twice."""
 
 
-def period_cost(accounts: str) -> str:
-    """What accounts that match have cost in the budgets' period."""
-    return f"max by (account) ({_PERIOD}{{{accounts}}})"
+def period_cost(accounts: str = "") -> str:
+    """What accounts that match have cost in the budgets' period, while what ends is counted."""
+    return while_known(f"max by (account) ({_PERIOD}{{{accounts}}})", JOBS_COUNTED)
 
 
 def budget_share(budget: str) -> str:
     """What has been spent of the budgets that match, as shares."""
     return (
-        f"max by (account) ({_PERIOD})"
+        f"({period_cost()})"
         f" / on (account) max by (account) (hpc_stack_account_budget_dollars{{{budget}}} > 0)"
     )
 
@@ -57,7 +65,7 @@ _SO_FAR = (
         title="All nodes this month",
         about="What all nodes have cost since the month began (UTC), idle ones too.",
         kind=Kind.NUMBER,
-        queries=(Query(expr=_SPENT, legend="dollars"),),
+        queries=(Query(expr=SPENT, legend="dollars"),),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
@@ -68,7 +76,7 @@ _SO_FAR = (
         title="At the month's end",
         about="What it will be if it goes on as in this month so far.",
         kind=Kind.NUMBER,
-        queries=(Query(expr=f"{_SPENT} / {_MONTH_OVER}", legend="dollars"),),
+        queries=(Query(expr=f"({SPENT}) / {_MONTH_OVER}", legend="dollars"),),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
@@ -95,15 +103,21 @@ _SO_FAR = (
         queries=(
             Query(
                 expr=or_zero(
-                    "round(sum(increase(hpc_stack_jobs_unpriced_total[$__range])))",
-                    answers("job-exporter"),
+                    while_known(
+                        "round(sum(increase(hpc_stack_jobs_unpriced_total[$__range])))",
+                        JOBS_COUNTED,
+                    ),
+                    JOBS_COUNTED,
                 ),
                 legend="in this time",
             ),
-            Query(expr="max(hpc_stack_unpriced_jobs_in_period)", legend="in the period"),
+            Query(
+                expr=while_known("max(hpc_stack_unpriced_jobs_in_period)", JOBS_COUNTED),
+                legend="in the period",
+            ),
         ),
         steps=WARN_FROM_ONE,
-        empty=NO_EXPORTER,
+        empty=NOT_COUNTED,
         empty_is_fine=False,
         width=6,
         height=4,
@@ -133,16 +147,17 @@ _SO_FAR = (
     Panel(
         title="Left in the budgets",
         about="Dollars that the accounts may still spend this period. Below 0: overspent. Not "
-        "known yet: while costs of before the first start are added up, or the queue is not seen.",
+        "known yet: while costs of before the first start are added up, or accounting or the queue "
+        "is not seen.",
         kind=Kind.TABLE,
         queries=(
             Query(
                 expr=rows_or_not_known(
                     _root_by_its_meaning(
                         f"max by (account) (hpc_stack_account_budget_dollars{{{ACCOUNT}}})"
-                        f" - on (account) max by (account) ({_PERIOD})"
+                        f" - on (account) ({period_cost()})"
                     ),
-                    f"max({_PERIOD})",
+                    period_cost(),
                     "account",
                     "not known yet",
                 ),
@@ -191,7 +206,7 @@ WASTE = Panel(
             expr=or_zero(
                 f'sum(increase({_NODE_COST}{{use!="allocated"}}[$__range]))'
                 f" / (sum(increase({_NODE_COST}[$__range])) > 0)",
-                answers("node-manager"),
+                FLEET_SEEN,
             ),
             legend="waste",
         ),
@@ -223,7 +238,7 @@ _NODES = (
         queries=(
             or_nothing(
                 f"sum by (use) (rate({_NODE_COST}[$__rate_interval])) * 3600",
-                answers("node-manager"),
+                FLEET_SEEN,
                 "use",
                 "no node",
                 "{{use}}",

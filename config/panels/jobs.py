@@ -1,6 +1,6 @@
 """Jobs and efficiency: how jobs end, how long they run, what they use of what they ask for."""
 
-from config.panels.absence import answers, or_nothing, or_zero
+from config.panels.absence import JOBS_COUNTED, or_nothing, or_zero, while_known
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.steps import COMPLETED, EFFICIENT
@@ -9,7 +9,8 @@ ACCOUNT = 'account=~"$account"'
 WHO = f'{ACCOUNT}, user=~"$user"'
 NO_JOB = "no job has ended in this time"
 NO_EXPORTER = "the job exporter does not answer"
-NOT_ADDED_UP = "not known: the job exporter does not answer, or has not added it up yet"
+NOT_COUNTED = "not known: the job exporter is late or down"
+NOT_ADDED_UP = "not known: the job exporter is late or down, or has not added it up yet"
 _RUNS = f"hpc_stack_job_run_seconds_bucket{{{ACCOUNT}}}"
 
 
@@ -21,7 +22,7 @@ def finished(who: str, states: str = "", span: str = "$__range") -> str:
 
 def by_state(counts: str) -> Query:
     """Numbers of finished jobs by state, or that there are none."""
-    return or_nothing(counts, answers("job-exporter"), "state", "no job has ended", "{{state}}")
+    return or_nothing(counts, JOBS_COUNTED, "state", "no job has ended", "{{state}}")
 
 
 def seconds(metric: str, kind: str, by: str, span: str = "$__range") -> str:
@@ -80,9 +81,16 @@ ENDED = Panel(
     about="Jobs that ended in this time, however they ended.",
     kind=Kind.NUMBER,
     queries=(
-        Query(expr=or_zero(f"round(sum({finished(WHO)}))", answers("job-exporter")), legend="jobs"),
+        Query(
+            # Counters that stand still because nothing is counted would tell a 0, too.
+            expr=or_zero(
+                while_known(f"round(sum({finished(WHO)}))", JOBS_COUNTED),
+                JOBS_COUNTED,
+            ),
+            legend="jobs",
+        ),
     ),
-    empty=NO_EXPORTER,
+    empty=NOT_COUNTED,
     empty_is_fine=False,
     width=4,
 )
@@ -129,8 +137,9 @@ _ENDED = (
         about="How jobs ended, over time. Many node_fail at once point to lost spot nodes.",
         kind=Kind.AREAS,
         queries=(by_state(f"round(sum by (state) ({finished(WHO, span='$__rate_interval')}))"),),
-        empty=NO_EXPORTER,
+        empty=NOT_COUNTED,
         empty_is_fine=False,
+        width=9,
     ),
     Panel(
         title="Jobs that did not complete",

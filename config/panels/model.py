@@ -70,7 +70,7 @@ class Step:
     colour: Colour
     number: str = ""
     """The number of the settings that a cluster has in the place of `value`, which is its default:
-    a name that alerts have as `@name`. Filled in by numbers.py."""
+    a name that alerts have as `@name`. numbers.py puts it there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,12 @@
 """My class: what each student does, for whoever teaches with the cluster."""
 
-from config.panels.absence import answers, or_nothing
+from config.panels.absence import JOBS_COUNTED, answers, or_nothing
 from config.panels.cost import ACCOUNTS, budget_share, period_cost
 from config.panels.jobs import (
     ACCOUNT,
-    NO_EXPORTER,
     NO_JOB,
     NOT_ADDED_UP,
+    NOT_COUNTED,
     WHO,
     by_state,
     efficiency,
@@ -67,13 +67,13 @@ def _ended(title: str, about: str, states: str, nobody: str, *, by_state: bool =
         queries=(
             or_nothing(
                 jobs,
-                answers("job-exporter"),
+                JOBS_COUNTED,
                 "user",
                 nobody,
                 "{{user}} {{state}}" if by_state else "{{user}}",
             ),
         ),
-        empty=NO_EXPORTER,
+        empty=NOT_COUNTED,
         empty_is_fine=False,
         width=7,
     )
@@ -146,7 +146,7 @@ CLASS_ENDED = Panel(
     about="How the jobs of the chosen accounts ended in this time.",
     kind=Kind.BARS,
     queries=(by_state(f"round(sum by (state) ({finished(ACCOUNT)})) > 0"),),
-    empty=NO_EXPORTER,
+    empty=NOT_COUNTED,
     empty_is_fine=False,
     width=8,
 )

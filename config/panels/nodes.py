@@ -1,6 +1,13 @@
 """Nodes and elasticity: how fast nodes come, why they do not, and how their machines are."""
 
-from config.panels.absence import QUEUE_SEEN, answers, or_nothing, rows_or_not_known
+from config.panels.absence import (
+    FLEET_SEEN,
+    QUEUE_SEEN,
+    answers,
+    or_nothing,
+    rows_or_not_known,
+    while_known,
+)
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.steps import BAD_FROM_ONE, FULL, WARN_FROM_ONE
@@ -8,6 +15,7 @@ from config.panels.steps import BAD_FROM_ONE, FULL, WARN_FROM_ONE
 _HERE = 'pool=~"$pool"'
 _MACHINES = f'job="node", {_HERE}'
 _NO_NODE_MANAGER = "the node manager does not answer"
+_NO_ROUND = "not known: the node manager is late or down"
 _STARTS = f"hpc_stack_node_start_seconds_bucket{{{_HERE}}}"
 _NO_START = "no node has started in this time"
 _NO_MACHINE = "no node reports"
@@ -25,12 +33,15 @@ _NOW = (
         "`make resume`.",
         kind=Kind.LIGHT,
         queries=(
-            Query(expr=f"max by (pool) (hpc_stack_pool_brake{{{_HERE}}})", legend="{{pool}}"),
+            Query(
+                expr=while_known(f"max by (pool) (hpc_stack_pool_brake{{{_HERE}}})", FLEET_SEEN),
+                legend="{{pool}}",
+            ),
         ),
         unit=Unit.NONE,
         steps=BAD_FROM_ONE,
         words=((0.0, "off"), (1.0, "on")),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
         width=7,
         height=6,
@@ -42,14 +53,16 @@ _NOW = (
         kind=Kind.LIGHT,
         queries=(
             Query(
-                expr=f"max by (pool, capacity) (hpc_stack_pool_closed{{{_HERE}}})",
+                expr=while_known(
+                    f"max by (pool, capacity) (hpc_stack_pool_closed{{{_HERE}}})", FLEET_SEEN
+                ),
                 legend="{{pool}} {{capacity}}",
             ),
         ),
         unit=Unit.NONE,
         steps=WARN_FROM_ONE,
         words=((0.0, "open"), (1.0, "closed")),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
         width=7,
         height=6,
@@ -87,7 +100,7 @@ _NOW = (
                 legend="{{state}}",
             ),
         ),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
     ),
     Panel(
@@ -100,7 +113,7 @@ _NOW = (
                 legend="{{pool}} {{capacity}}",
             ),
         ),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
     ),
 )
@@ -154,13 +167,13 @@ _COMING = (
             or_nothing(
                 "round(sum by (pool, capacity) "
                 f"(increase(hpc_stack_launches_total{{{_HERE}}}[$__rate_interval])))",
-                answers("node-manager"),
+                FLEET_SEEN,
                 "pool",
                 "no launch",
                 "{{pool}} {{capacity}}",
             ),
         ),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
     ),
     Panel(
@@ -172,13 +185,13 @@ _COMING = (
             or_nothing(
                 "round(sum by (pool, code) "
                 f"(increase(hpc_stack_launch_failures_total{{{_HERE}}}[$__range])))",
-                answers("node-manager"),
+                FLEET_SEEN,
                 "code",
                 "none failed",
                 "{{pool}} {{code}}",
             ),
         ),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
         width=6,
     ),
@@ -191,13 +204,13 @@ _COMING = (
             or_nothing(
                 "round(sum by (pool, result) "
                 f"(increase(hpc_stack_terminations_total{{{_HERE}}}[$__range])))",
-                answers("node-manager"),
+                FLEET_SEEN,
                 "result",
                 "none ended",
                 "{{pool}} {{result}}",
             ),
         ),
-        empty=_NO_NODE_MANAGER,
+        empty=_NO_ROUND,
         empty_is_fine=False,
         width=6,
     ),

@@ -1,7 +1,17 @@
 """Overview: is it working, what does it do, what does it cost."""
 
 from config.alerts import WATCHDOG
-from config.panels.absence import NOT_KNOWN, answers, or_not_known, or_nothing, or_zero
+from config.panels.absence import (
+    FLEET_SEEN,
+    JOBS_COUNTED,
+    NOT_KNOWN,
+    answers,
+    or_not_known,
+    or_nothing,
+    or_zero,
+    while_known,
+)
+from config.panels.cost import SPENT
 from config.panels.model import Dashboard, Kind, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.sources import RULES
@@ -15,23 +25,27 @@ from config.panels.steps import (
 )
 
 _NO_SLURMCTLD = "slurmctld does not answer"
-_NO_NODE_MANAGER = "the node manager does not answer"
+_NO_NODE_MANAGER = "not known: the node manager is late or down"
 
 # Services of the cluster itself; nodes come and go.
 _SERVICES = 'job=~"prometheus|alertmanager|slurm-.+|node-manager|job-exporter|mysql|host"'
 
 LIVE_CPUS = (
-    "sum("
-    'sum by (partition) (label_replace(hpc_stack_instances, "partition", "$1", "pool", "(.*)"))'
+    "sum(sum by (partition) (label_replace("
+    f'{while_known("hpc_stack_instances", FLEET_SEEN)}, "partition", "$1", "pool", "(.*)"))'
     " * on (partition) (slurm_partition_cpus / slurm_partition_nodes))"
 )
 """CPUs of the machines that live: Slurm counts those of powered-down nodes, too."""
 
+_COST_AN_HOUR = while_known("max(hpc_stack_cost_dollars_per_hour)", FLEET_SEEN)
 
-def _works(metric: str, job: str, seconds: int) -> str:
-    """2: the job answers and did its work in the last seconds; 1: it only answers; 0: neither."""
-    fresh = f"(time() - max({metric}) < bool {seconds})"
-    return f'max(up{{job="{job}"}}) + {fresh} or vector(0)'
+
+def _works(job: str, known: str) -> str:
+    """2: the job answers and, by `known`, does its work; 1: it only answers; 0: neither.
+
+    1 also of what has just started and has not done it yet.
+    """
+    return f'max(up{{job="{job}"}}) + (0 * {known} + 1 or vector(0)) or vector(0)'
 
 
 def _light(title: str, about: str, expr: str) -> Panel:
@@ -71,12 +85,7 @@ _LIGHTS = (
         about="Whether what starts and ends nodes works. Late: it runs, and for two minutes Slurm "
         "or the platform has not answered it, so no node comes or goes.",
         kind=Kind.LIGHT,
-        queries=(
-            Query(
-                expr=_works("hpc_stack_last_round_timestamp_seconds", "node-manager", 120),
-                legend="Node manager",
-            ),
-        ),
+        queries=(Query(expr=_works("node-manager", FLEET_SEEN), legend="Node manager"),),
         unit=Unit.NONE,
         steps=UP_LATE_OR_DOWN_STEPS,
         words=UP_LATE_OR_DOWN,
@@ -88,16 +97,9 @@ _LIGHTS = (
     Panel(
         title="Job exporter",
         about="Whether finished jobs are counted. Late: it runs, and accounting has not answered "
-        "it for five minutes; it counts them later, and none is lost.",
+        "it for five minutes, or not yet; it counts them later, and none is lost.",
         kind=Kind.LIGHT,
-        queries=(
-            Query(
-                expr=_works(
-                    "hpc_stack_accounting_last_success_timestamp_seconds", "job-exporter", 300
-                ),
-                legend="Job exporter",
-            ),
-        ),
+        queries=(Query(expr=_works("job-exporter", JOBS_COUNTED), legend="Job exporter"),),
         unit=Unit.NONE,
         steps=UP_LATE_OR_DOWN_STEPS,
         words=UP_LATE_OR_DOWN,
@@ -111,7 +113,12 @@ _LIGHTS = (
         about="On: a pool is stopped after failed starts, and waits for `make resume`. Which one, "
         "and why, is under Nodes and elasticity.",
         kind=Kind.LIGHT,
-        queries=(Query(expr=or_not_known("max(hpc_stack_pool_brake)"), legend="Brake"),),
+        queries=(
+            Query(
+                expr=or_not_known(while_known("max(hpc_stack_pool_brake)", FLEET_SEEN)),
+                legend="Brake",
+            ),
+        ),
         unit=Unit.NONE,
         steps=BAD_FROM_ONE,
         words=((0.0, "off"), (1.0, "on"), (NOT_KNOWN, "not known")),
@@ -127,7 +134,9 @@ _LIGHTS = (
         kind=Kind.LIGHT,
         queries=(
             Query(
-                expr=or_not_known('sum(hpc_stack_nodes{state="out of service"})'),
+                expr=or_not_known(
+                    while_known('sum(hpc_stack_nodes{state="out of service"})', FLEET_SEEN)
+                ),
                 legend="Nodes out of service",
             ),
         ),
@@ -178,7 +187,7 @@ _NUMBERS = (
         title="Live nodes",
         about="Nodes that have a machine or container now, whatever they do.",
         kind=Kind.NUMBER,
-        queries=(Query(expr="sum(hpc_stack_instances)", legend="nodes"),),
+        queries=(Query(expr=while_known("sum(hpc_stack_instances)", FLEET_SEEN), legend="nodes"),),
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
         width=4,
@@ -192,13 +201,13 @@ _NUMBERS = (
             Query(
                 expr=or_zero(
                     f"sum(slurm_node_cpus_alloc) / ({LIVE_CPUS} > 0)",
-                    answers("node-manager", "slurm-nodes", "slurm-partitions"),
+                    f"{FLEET_SEEN} * {answers('slurm-nodes', 'slurm-partitions')}",
                 ),
                 legend="allocated",
             ),
         ),
         unit=Unit.SHARE,
-        empty="the node manager or slurmctld does not answer",
+        empty="not known: the node manager is late or down, or slurmctld is down",
         empty_is_fine=False,
         width=4,
         height=4,
@@ -207,7 +216,7 @@ _NUMBERS = (
         title="Cost an hour",
         about="What the live nodes cost an hour, at the prices in the settings.",
         kind=Kind.NUMBER,
-        queries=(Query(expr="max(hpc_stack_cost_dollars_per_hour)", legend="dollars an hour"),),
+        queries=(Query(expr=_COST_AN_HOUR, legend="dollars an hour"),),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
@@ -218,7 +227,7 @@ _NUMBERS = (
         title="Spent this month",
         about="What all nodes have cost since the month began (UTC).",
         kind=Kind.NUMBER,
-        queries=(Query(expr="max(hpc_stack_spent_this_month_dollars)", legend="dollars"),),
+        queries=(Query(expr=SPENT, legend="dollars"),),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,
@@ -260,7 +269,7 @@ _OVER_TIME = (
         about="What the live nodes cost an hour. It should follow the load, and fall when the "
         "queue is empty.",
         kind=Kind.LINES,
-        queries=(Query(expr="max(hpc_stack_cost_dollars_per_hour)", legend="dollars an hour"),),
+        queries=(Query(expr=_COST_AN_HOUR, legend="dollars an hour"),),
         unit=Unit.DOLLARS,
         empty=_NO_NODE_MANAGER,
         empty_is_fine=False,

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from config.panels.model import Kind, Needs, Panel, Query, Row, Unit
 from config.panels.sources import Source, sources_of, state_of, tells_at_once
-from config.panels.steps import ANSWERS_OR_NOT, GOOD_FROM_ONE
+from config.panels.steps import ANSWERS_OR_NOT, GOOD_FROM_ONE, NEW_OR_LATE
 
 _LIGHT_WIDTH = 3
 """Of the 24ths of a line; the panels of the row's first line leave it."""
@@ -40,7 +40,7 @@ def _light(sources: Sequence[Source], needs: Needs, height: int) -> Panel:
         queries=tuple(Query(expr=state_of(same), legend=name) for name, same in by_name.items()),
         unit=Unit.NONE,
         steps=GOOD_FROM_ONE,
-        words=ANSWERS_OR_NOT,
+        words=NEW_OR_LATE if all(source.keeps for source in sources) else ANSWERS_OR_NOT,
         tells_of_sources=True,
         empty="none is there" if may_be_absent else "does not answer",
         empty_is_fine=may_be_absent,

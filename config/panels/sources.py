@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config.alerts import WATCHDOG
-from config.panels.absence import QUEUE_SEEN, answers
+from config.panels.absence import FLEET_SEEN, JOBS_COUNTED, QUEUE_SEEN, answers
 from config.panels.model import Kind, Panel
+
+_GATE = re.compile("|".join(re.escape(known) for known in (FLEET_SEEN, JOBS_COUNTED)))
+"""What a query asks so that it shows nothing that is old; it does not show that itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +27,17 @@ class Source:
     otherwise: str = "vector(0)"
     """PromQL: 0 while it does not answer; no result where none of it has to be there."""
 
+    keeps: bool = False
+    """Whether its metrics are there as before while it does not answer."""
+
     @property
     def may_be_absent(self) -> bool:
         """Whether it is no fault that there is none."""
         return self.otherwise != "vector(0)"
 
     def is_read_by(self, expr: str) -> bool:
-        """Whether the query asks for metrics of it."""
-        return re.search(rf"\b{self.metrics}", expr) is not None
+        """Whether the query asks for metrics of it, not only whether somebody answers."""
+        return re.search(rf"\b{self.metrics}", _GATE.sub("", expr)) is not None
 
 
 def _job(job: str, name: str, metrics: str) -> Source:
@@ -82,14 +88,30 @@ SOURCES = (
     _job(
         "node-manager",
         "node manager",
-        r"hpc_stack_(?:nodes\b|instances|pool_|launch|terminations|node_start_|node_cost_|round_"
-        r"|last_round_|api_calls|cost_dollars_|spent_)",
+        "hpc_stack_(?:round_|last_round_|api_calls)",
+    ),
+    # It may answer while Slurm or the platform does not answer it.
+    Source(
+        name="node manager: rounds",
+        metrics=r"hpc_stack_(?:nodes\b|instances|pool_|launch|terminations|node_start_|node_cost_"
+        r"|cost_dollars_|spent_)",
+        answers=FLEET_SEEN,
+        silence="the node manager has ended no round",
+        keeps=True,
     ),
     _job(
         "job-exporter",
         "job exporter",
-        r"hpc_stack_(?:account_|accounting_|job_|jobs_finished_|jobs_unpriced_|unpriced_|user_"
-        r"|slurmctld_|slurmdbd_)",
+        "hpc_stack_(?:account_tres_|accounting_cursor_|accounting_last_|slurmctld_|slurmdbd_)",
+    ),
+    # It may answer while accounting does not answer it. A budget is shown beside what is spent.
+    Source(
+        name="job exporter: finished jobs",
+        metrics="hpc_stack_(?:account_budget_|account_cost_|accounting_query_|job_|jobs_finished_"
+        "|jobs_unpriced_|unpriced_|user_)",
+        answers=JOBS_COUNTED,
+        silence="the job exporter has not counted finished jobs",
+        keeps=True,
     ),
     # It may answer and have lost sight of the queue.
     Source(
@@ -135,7 +157,8 @@ def state_of(sources: Iterable[Source]) -> str:
 def tells_at_once(panel: Panel, source: Source) -> bool:
     """Whether Grafana shows the panel red as soon as the source falls silent.
 
-    Not what looks back, which has a value for as long, nor pictures over time and tables.
+    Not what looks back, which has a value for as long, nor pictures over time and tables; of what
+    the source keeps, only what is asked for while it answers.
     """
     return (
         panel.kind in (Kind.LIGHT, Kind.NUMBER, Kind.BARS)
@@ -143,6 +166,7 @@ def tells_at_once(panel: Panel, source: Source) -> bool:
         and all(
             source.is_read_by(query.expr)
             and "[" not in query.expr
+            and (not source.keeps or source.answers in query.expr)
             # One is of absence.py, for what is said of nothing; more ask somebody else instead.
             and query.expr.count(" or ") <= 1
             for query in panel.queries

@@ -46,6 +46,7 @@ EFFICIENT = (
 
 UP_OR_DOWN = ((1.0, "up"), (0.0, "down"), (NOT_KNOWN, "not known"))
 ANSWERS_OR_NOT = ((1.0, "answers"), (0.0, "does not answer"))
+NEW_OR_LATE = ((1.0, "up to date"), (0.0, "late or down"))
 UP_LATE_OR_DOWN = ((2.0, "up"), (1.0, "late"), (0.0, "down"))
 UP_LATE_OR_DOWN_STEPS = (
     Step(value=None, colour=Colour.RED),

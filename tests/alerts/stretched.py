@@ -183,7 +183,7 @@ STRETCHED_OF_MACHINES = (
         step=5,
     ),
 )
-"""With what machines of AWS measured, which are rehearsed here."""
+"""With what rehearsed machines of AWS measured; their disks are of who rehearses."""
 
 
 def promtool_test(recording: Recording, fault: Stretched) -> str:

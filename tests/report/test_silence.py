@@ -8,6 +8,7 @@ from config.panels import DASHBOARDS
 from config.panels.model import Dashboard, Kind, Needs, Panel
 from config.panels.sources import SOURCES, Source, state_of
 from ops.environment import CHECKOUT
+from ops.report.contents import contents
 from ops.report.data import Answer, Answers, ask
 from ops.report.page import concerns, page
 from ops.report.prometheus import Prometheus
@@ -19,15 +20,20 @@ from tests.report.samples import END, HOUR, RISING, answers, dashboard, panel, r
 from tests.report.stand_in import EVERYTHING, Found, StandIn, listening
 
 BY_NAME = {source.name: source for source in SOURCES if source.name != "slurmctld"}
-EXPORTER = BY_NAME["job exporter"]
-SINCE = "not known: the job exporter has not answered since 25 Nov 2025, 22:05 UTC"
+COUNTED = BY_NAME["job exporter: finished jobs"]
+SINCE = "not known: the job exporter has not counted finished jobs since 25 Nov 2025, 22:05 UTC"
 AT = END - 55 * 60
 ALL_NEEDS = frozenset(Needs)
 COST = "hpc_stack_job_cost_dollars_total"
 """One of its metrics."""
 
 
-def clusters(source: Source, state: list[Found], last: list[Found]) -> Answers:
+def clusters(
+    source: Source,
+    state: list[Found],
+    last: list[Found],
+    shown: Sequence[Dashboard] = DASHBOARDS,
+) -> Answers:
     """What the cluster's own panels have where this source alone has these answers."""
     known: dict[str, Sequence[Found]] = {
         EVERYTHING: [({}, 1.0)],
@@ -35,7 +41,7 @@ def clusters(source: Source, state: list[Found], last: list[Found]) -> Answers:
         last_answer(source, HOUR): last,
     }
     with listening(StandIn(found=known)) as server:
-        return ask(DASHBOARDS, Prometheus(server.url), HOUR, ALL_NEEDS)
+        return ask(shown, Prometheus(server.url), HOUR, ALL_NEEDS)
 
 
 def red_rows(found: Answers) -> set[str]:
@@ -48,15 +54,14 @@ def red_rows(found: Answers) -> set[str]:
 
 
 def section(by_panel: dict[Panel, Answer], *, silent: bool = True) -> Section:
-    silences = {EXPORTER: SINCE} if silent else {}
+    silences = {COUNTED: SINCE} if silent else {}
     return Drawing(answers(by_panel, silences=silences)).section(dashboard(*by_panel))
 
 
-def test_with_a_dead_job_exporter_all_that_it_tells_is_not_known_and_nothing_else() -> None:
-    found = clusters(EXPORTER, [({}, 0.0)], [({}, AT)])
-    assert found.silences == {EXPORTER: SINCE}
+def test_where_no_job_is_counted_all_that_accounting_tells_is_not_known_and_nothing_else() -> None:
+    found = clusters(COUNTED, [({}, 0.0)], [({}, AT)])
+    assert found.silences == {COUNTED: SINCE}
     assert red_rows(found) == {
-        "Overview: Does it work?",
         "Cost and budget: Spent so far",
         "Cost and budget: What jobs cost",
         "Queue and scheduling: How long jobs waited",
@@ -84,6 +89,31 @@ def test_with_a_dead_job_exporter_all_that_it_tells_is_not_known_and_nothing_els
             },
         ),
         (
+            "node manager: rounds",
+            {
+                "Overview: Does it work?",
+                "Overview: Load",
+                "Overview: Over time",
+                "Cost and budget: Spent so far",
+                "Cost and budget: What nodes cost",
+                "Nodes and elasticity: Nodes now",
+                "Nodes and elasticity: How nodes come and go",
+            },
+        ),
+        # Its rounds end while it answers.
+        ("node manager", {"Nodes and elasticity: The node manager"}),
+        # What has a light of its own.
+        (
+            "job exporter",
+            {
+                "Overview: Does it work?",
+                "Cost and budget: Spent so far",
+                "Jobs and efficiency: Finished jobs",
+                "Accounting database and MySQL: The database now",
+                "Accounting database and MySQL: Accounting",
+            },
+        ),
+        (
             "job exporter: queue",
             {
                 "Queue and scheduling: Waiting now",
@@ -97,8 +127,17 @@ def test_only_the_rows_of_a_silent_source_are_red(name: str, rows: set[str]) -> 
     assert red_rows(clusters(BY_NAME[name], [({}, 0.0)], [])) == rows
 
 
+def test_a_report_about_a_class_says_that_its_jobs_are_not_counted() -> None:
+    shown = contents(DASHBOARDS, subject_of(CHECKOUT / "Pulumi.local.yaml", "class"))
+    found = clusters(COUNTED, [({}, 0.0)], [({}, AT)], shown)
+    said = concerns(list(map(Drawing(found).section, shown)))
+    assert [one.title for one in said if SINCE in one.text] == [
+        "In this time, The class as a whole", "Spent so far",
+    ]  # fmt: skip
+
+
 def test_where_all_answer_no_row_is_red() -> None:
-    assert red_rows(clusters(EXPORTER, [({}, 1.0)], [])) == set()
+    assert red_rows(clusters(COUNTED, [({}, 1.0)], [])) == set()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
@@ -111,13 +150,14 @@ def test_no_result_at_all_is_silence_but_of_what_a_cluster_may_not_have(source: 
 
 
 def test_what_nobody_can_say_of_a_source_is_silence() -> None:
-    refused = {state_of([EXPORTER]): "no", last_answer(EXPORTER, HOUR): "no"}
+    refused = {state_of([COUNTED]): "no", last_answer(COUNTED, HOUR): "no"}
     costs = panel(Kind.BARS, COST)
     with listening(StandIn(refused=refused)) as server:
         found = ask([dashboard(costs)], Prometheus(server.url), HOUR, frozenset())
     assert found.failed == 2
     assert found.silences == {
-        EXPORTER: "not known: Prometheus does not say how this source is: job exporter"
+        COUNTED: "not known: Prometheus does not say how this source is: "
+        "job exporter: finished jobs"
     }
 
 
@@ -130,9 +170,9 @@ def test_sources_of_what_the_cluster_has_not_are_not_asked() -> None:
 
 def test_when_it_last_answered_is_looked_for_in_all_the_time_and_closely() -> None:
     day = Timeline.before(END, "24h", 15)
-    assert last_answer(EXPORTER, day).endswith(" == 1)[86400s:15s])")
+    assert last_answer(COUNTED, day).endswith(" == 1)[86400s:15s])")
     # Of a week a point is an hour.
-    assert last_answer(EXPORTER, Timeline.before(END, "7d", 15)).endswith(" == 1)[604800s:180s])")
+    assert last_answer(COUNTED, Timeline.before(END, "7d", 15)).endswith(" == 1)[604800s:180s])")
 
 
 @pytest.mark.parametrize("kind", set(Kind) - {Kind.LIGHT})
@@ -170,7 +210,7 @@ def test_the_page_says_it_at_the_rows_heading() -> None:
     shown: Dashboard = dashboard(panel(Kind.LINES, COST))
     found = {one: Answer(series=(row("a", 1, 2),)) for one in shown.panels}
     subject = subject_of(CHECKOUT / "Pulumi.local.yaml")
-    html = page(subject, [shown], answers(found, silences={EXPORTER: SINCE}))
+    html = page(subject, [shown], answers(found, silences={COUNTED: SINCE}))
     _, heading = html.split('<h3 id="overview-0" class="red">Row</h3>')
     assert SINCE in heading[: heading.index('<div class="cards">')]
     assert '<a href="#overview-0"><b>Row:</b> not known: the job exporter' in html

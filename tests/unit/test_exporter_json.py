@@ -2,12 +2,14 @@
 
 import json
 
+import pytest
+from job_accounting.gpu_use import PART_SECONDS
 from job_exporter.settings_file import Account, Settings, parse_settings
 
 from config.render.compose_monitoring import monitoring_services
 from config.render.exporter_json import PROMETHEUS, exporter_json
 from config.render.site import CLUSTER_NETWORK, Site
-from config.settings import load_cluster
+from config.settings import SettingsError, load_cluster
 from tests.unit.settings_samples import ONE_GPU, pool, settings
 from tests.unit.snapshots.rendered import load_settings
 from tests.unit.test_settings_aws import on_aws
@@ -70,9 +72,17 @@ def test_prometheus_is_asked_about_gpus_only_where_it_is_told_which_job_has_whic
     def read(data: dict[str, object]) -> str | None:
         return parse_settings(json.loads(exporter_json(load_cluster(data)))).prometheus
 
-    assert read(on_aws({"instance_types": ["g5.12xlarge"]})) == "prometheus:9090"
+    gpus = {"instance_types": ["g5.12xlarge"]}
+    assert read(on_aws(gpus)) == "prometheus:9090"
+    assert read(on_aws(gpus, monitoring={"enabled": False})) is None
     assert read(on_aws()) is None
     assert read(settings(pools={"gpu": pool(max_nodes=1, gpus=ONE_GPU)})) is None
+
+
+def test_prometheus_looks_at_gpus_in_each_part_of_a_job_however_seldom_it_does() -> None:
+    assert load_cluster(settings(monitoring={"scrape_seconds": PART_SECONDS}))
+    with pytest.raises(SettingsError, match="scrape_seconds"):
+        load_cluster(settings(monitoring={"scrape_seconds": PART_SECONDS + 1}))
 
 
 def test_prometheus_listens_where_the_job_exporter_asks() -> None:

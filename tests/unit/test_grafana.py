@@ -225,6 +225,9 @@ def test_a_light_of_sources_is_small_and_said_in_words() -> None:
         assert {value for value, _ in panel.words} & {0.0, NOT_KNOWN}
         # A cluster without such nodes has nothing that could be silent.
         assert panel.empty_is_fine == (panel.needs in (Needs.GPUS, Needs.MACHINES))
+        # Finished jobs and rounds alone: who tells of them answers, and is late.
+        is_late = (0.0, "late or down") in panel.words
+        assert is_late == panel.title.endswith((": finished jobs", ": rounds"))
 
 
 def test_the_same_pages_give_the_same_text() -> None:

@@ -6,26 +6,33 @@ from collections.abc import Iterator
 
 import promql_parser as parser
 import pytest
+from job_exporter.finished_jobs import TIMEOUT
 from node_manager.fleet_file import parse_fleet
 from node_manager.metrics import Metrics
 
-from config.alerts import WATCHDOG
+from config.alerts import ALERTS, WATCHDOG
+from config.alerts.services import LONGEST_ROUND
 from config.alerts.sources import ALWAYS
 from config.panels import DASHBOARDS
 from config.panels.absence import (
+    FLEET_SEEN,
+    JOBS_COUNTED,
     LONGEST_LOOK,
+    LONGEST_PASS,
     NOT_KNOWN,
     answers,
     or_not_known,
     or_nothing,
     or_zero,
     rows_or_not_known,
+    while_known,
 )
+from config.panels.cost import period_cost
 from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Unit
 from config.panels.overview import FIRING
 from config.panels.queries import Choice, promql
 from config.panels.sources import RULES, SOURCES, Source, state_of, tells_at_once
-from config.render.exporter_json import QUEUE_SECONDS
+from config.render.exporter_json import QUERY_SECONDS, QUEUE_SECONDS
 from tests.node_manager.builders import fleet_document
 
 PANELS = [panel for page in DASHBOARDS for panel in page.panels]
@@ -312,6 +319,17 @@ def test_the_queue_is_seen_as_long_as_the_job_exporter_tells_it() -> None:
     assert LONGEST_LOOK == 2 * QUEUE_SECONDS
 
 
+def test_finished_jobs_are_counted_although_accounting_is_slow() -> None:
+    # The pause after a pass is as long as the pass was, or what is left until the next.
+    assert 2 * max(QUERY_SECONDS, TIMEOUT) < LONGEST_PASS
+
+
+def test_the_fleet_is_not_seen_as_soon_as_the_alert_about_rounds_begins_to_hold() -> None:
+    (stuck,) = (alert for alert in ALERTS if alert.name == "NodeManagerStuck")
+    assert stuck.expr.endswith(f"(hpc_stack_last_round_timestamp_seconds) > {LONGEST_ROUND}")
+    assert FLEET_SEEN.endswith(f"hpc_stack_last_round_timestamp_seconds < {LONGEST_ROUND})")
+
+
 @pytest.mark.parametrize("expr", EXPRESSIONS.values(), ids=EXPRESSIONS)
 def test_each_metric_has_one_source(expr: str) -> None:
     for selector in selectors_of(expr):
@@ -326,12 +344,12 @@ def test_a_metric_of_the_node_manager_is_not_looked_for_elsewhere() -> None:
     assert len(told) >= 14
     for name in told:
         (source,) = (one for one in SOURCES if one.is_read_by(name))
-        assert source.name == "node manager", name
+        assert source.name.startswith("node manager"), name
 
 
 def test_sources_are_jobs_that_every_cluster_has_or_may_have() -> None:
     asked = {job for source in SOURCES for job in re.findall(r'job="([^"]+)"', source.answers)}
-    # Of MySQL it is its own word that counts, of the queue when it was last seen.
+    # Of MySQL its own word counts, of what is done again and again when it last succeeded.
     assert asked == {*ALWAYS, "node", "gpu"} - {"mysql"}
     assert {one.name for one in SOURCES if one.may_be_absent} == {
         "each node's exporter", "each GPU's exporter",
@@ -352,24 +370,48 @@ def test_sources_answer_together_or_not_at_all() -> None:
 
 def test_a_panel_tells_at_once_only_of_what_it_asks_for_now() -> None:
     (source,) = (one for one in SOURCES if one.name == "job exporter")
-    now = Query(expr="max(hpc_stack_account_cost_period_dollars)", legend="a")
+    (keeps,) = (one for one in SOURCES if one.name == "job exporter: finished jobs")
+    now = Query(expr="max(hpc_stack_slurmdbd_answers)", legend="a")
     past = Query(expr="sum(increase(hpc_stack_job_cost_dollars_total[$__range]))", legend="b")
     else_ = Query(expr="max(hpc_stack_slurmctld_answers) or max(a) or vector(0)", legend="c")
 
-    def tells(kind: Kind, *queries: Query, fine: bool = False) -> bool:
+    def tells(kind: Kind, *queries: Query, fine: bool = False, of: Source = source) -> bool:
         panel = Panel(title="t", about="a", kind=kind, queries=queries, empty_is_fine=fine)
-        return tells_at_once(panel, source)
+        return tells_at_once(panel, of)
 
     assert [kind for kind in Kind if tells(kind, now)] == [Kind.LIGHT, Kind.NUMBER, Kind.BARS]
     assert not tells(Kind.NUMBER, now, fine=True)
     assert not tells(Kind.NUMBER, past)
     assert not tells(Kind.NUMBER, now, past)
     assert not tells(Kind.LIGHT, else_)
+    # What it told before is there although it is late.
+    cost = Query(expr="max(hpc_stack_account_cost_period_dollars)", legend="d")
+    gated = Query(expr=while_known(cost.expr, JOBS_COUNTED), legend="e")
+    assert not tells(Kind.NUMBER, cost, of=keeps)
+    assert not tells(Kind.NUMBER, cost, gated, of=keeps)
+    assert tells(Kind.NUMBER, gated, of=keeps)
+
+
+def test_what_stays_as_it_was_is_shown_as_present_only_while_its_source_answers() -> None:
+    late = [one for one in SOURCES if one.keeps]
+    assert [one.answers for one in late] == [FLEET_SEEN, JOBS_COUNTED]
+    shown = 0
+    for panel in PANELS:
+        if panel.kind in (Kind.LIGHT, Kind.NUMBER, Kind.BARS, Kind.TABLE):
+            for query in panel.queries:
+                for one in late:
+                    if one.is_read_by(query.expr) and "[" not in query.expr:
+                        assert one.answers in query.expr, panel.title
+                        shown += 1
+    assert shown >= 15
 
 
 # By the beginning of the metric's name: the gate, where it is not that its source answers.
 GATES = {
-    "hpc_stack_account_cost_period_dollars": "max(hpc_stack_account_cost_period_dollars)",
+    "hpc_stack_account_cost_period_dollars": period_cost(),
+    # What gates are made of.
+    "hpc_stack_accounting_last_success_timestamp_seconds": "",
+    "hpc_stack_last_round_timestamp_seconds": "",
     # There with a budget in the settings.
     "hpc_stack_account_budget_dollars": "",
     # Some of the GPUs are enough to say that none has an error.
