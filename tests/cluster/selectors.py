@@ -1,7 +1,7 @@
 """What a PromQL expression asks for, as Prometheus itself understands it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,13 @@ class Selector:
     text: str
     """As PromQL, without a range."""
     labels: frozenset[str] = frozenset()
+
+    def unmet(self, found: Collection[Mapping[str, str]]) -> str:
+        """What it asks for and series, each by its labels, do not have; empty: they have it all."""
+        if not found:
+            return f"{self.text}: no data"
+        lacking = sorted(self.labels.difference(*found))
+        return f"{self.text}: no label {', '.join(lacking)}" if lacking else ""
 
 
 def parse(prometheus: str, expr: str) -> Node:

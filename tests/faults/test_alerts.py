@@ -1,12 +1,16 @@
-"""Alerts on a live cluster: each begins with its fault and ends with it.
+"""Alerts on a live cluster: each begins with its fault and ends with it, and so do red rows.
 
 How long a fault must last until somebody is told, and what is then said, is tests/alerts' business.
 """
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from config.panels.sources import SOURCES, state_of
+from ops.report.prometheus import Prometheus
+from ops.report.silence import is_silent
 from tests.cluster.running_cluster import RunningCluster, await_value, docker
 from tests.cluster.watching import at_alertmanager, begun, ended, rules
 
@@ -35,28 +39,54 @@ def everything_runs(cluster: RunningCluster) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("services", "alerts", "seconds"),
+    ("services", "alerts", "sources", "seconds"),
     [
-        (["slurmctld"], ["SlurmctldDown"], SECONDS),
-        (["mysql"], ["MysqlDown", "SlurmdbdDown"], ACCOUNTING_SECONDS),
-        (["node-manager"], ["NodeManagerDown"], SECONDS),
+        (["slurmctld"], ["SlurmctldDown"], {"slurmctld", "job exporter: queue"}, SECONDS),
+        (["mysql"], ["MysqlDown", "SlurmdbdDown"], {"MySQL"}, ACCOUNTING_SECONDS),
+        (
+            ["node-manager"],
+            ["NodeManagerDown"],
+            {"node manager", "node manager: rounds"},
+            SECONDS,
+        ),
         (
             ["job-exporter", "node-exporter", "mysqld-exporter", "alertmanager"],
             ["JobExporterDown", "HostExporterDown", "MysqlExporterDown", "AlertmanagerDown"],
+            {
+                "job exporter",
+                "job exporter: finished jobs",
+                "job exporter: queue",
+                "host's exporter",
+                "MySQL",
+                "Alertmanager",
+            },
             SECONDS,
         ),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
 )
 def test_a_service_that_stops_is_told_and_its_return_as_well(
-    cluster: RunningCluster, prometheus: str, services: list[str], alerts: list[str], seconds: float
+    cluster: RunningCluster,
+    prometheus: str,
+    services: list[str],
+    alerts: list[str],
+    sources: set[str],
+    seconds: float,
 ) -> None:
     ended(prometheus, alerts, seconds)  # of what was done before
     names = [cluster.container(service) for service in services]
     docker("stop", "--time", "5", *names)
     begun(prometheus, alerts, seconds)
+    await_value("red rows", lambda: sources <= silent(prometheus), SECONDS)
     docker("start", *names)
     ended(prometheus, alerts, seconds)
+    await_value("no red row", lambda: not sources & silent(prometheus), SECONDS)
+
+
+def silent(prometheus: str) -> set[str]:
+    """The sources of pages and of the report that do not answer: their rows are red."""
+    asked = Prometheus(prometheus)
+    return {one.name for one in SOURCES if is_silent(one, asked.now(state_of([one]), time.time()))}
 
 
 def test_a_node_that_an_admin_has_taken_out(cluster: RunningCluster, prometheus: str) -> None:

@@ -11,7 +11,7 @@ from ops.up import up
 from tests.cluster.running_cluster import await_value
 from tests.rehearsal.account import REGION
 from tests.rehearsal.booted import BootedCluster, booted_cluster, try_to_connect
-from tests.rehearsal.measured import WANTED, asked, missing
+from tests.rehearsal.measured import WANTED, asked, asked_by_panels, await_all
 from tests.rehearsal.stack import complaints
 
 pytestmark = pytest.mark.timeout(900)
@@ -91,11 +91,15 @@ def test_everything_is_measured_machines_in_other_networks_too(cluster: BootedCl
     await_value("all of them to be measured", lambda: not silent(), 90)
 
 
-def test_what_alerts_about_machines_ask_for_is_measured(cluster: BootedCluster) -> None:
+def test_what_alerts_and_panels_about_machines_ask_for_is_measured(
+    cluster: BootedCluster,
+) -> None:
     dump = cluster.agent("dump")
-    assert cluster.agent("dumps") == dump
-    assert asked(cluster).keys() == WANTED
-    await_value("all of it", lambda: not list(missing(cluster)), 90, 2)
+    assert dump in cluster.agent("dumps").splitlines()
+    by_alerts, by_panels = asked(cluster), asked_by_panels(cluster)
+    assert by_alerts.keys() == WANTED
+    assert by_panels
+    await_all(cluster, {**by_alerts, **by_panels}, 90)
 
 
 def test_a_node_reaches_slurm_and_no_other_container(cluster: BootedCluster) -> None:
