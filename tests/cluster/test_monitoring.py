@@ -197,6 +197,8 @@ def test_the_workload_fills_every_panel_and_the_report(
         if not prometheus.over(promql(without_fallback(one.expr)), timeline)
     }
     assert empty <= QUIET, "\n".join(sorted(empty - QUIET))
+    # Nor is a job without a price that had no machine, since its launch had failed.
+    assert value(prometheus, "max(hpc_stack_unpriced_jobs_in_period)") == 0
     page = out.read_text("utf-8")
     shown = show(page)
     assert shown.console == ()

@@ -133,7 +133,9 @@ def failed(done: Done, status: int) -> str:
 
 
 def test_hpc_cost_shows_my_jobs_and_my_accounts(cluster: Cluster, run: Run) -> None:
-    cluster.jobs(line(), line(JobIDRaw="2", JobID="2", NodeList="cpu-9"))
+    lost = line(JobIDRaw="2", JobID="2", NodeList="cpu-9")
+    begun = step_line(delimiter="\x1f", JobIDRaw="2.batch", JobID="2.batch")
+    cluster.jobs(line(), lost, begun)
     done = run(hpc_cost)
     assert done.status == 0, done.err
     assert f"jobs of {ME}, {MONTH} so far (UTC)" in done.out
@@ -144,6 +146,16 @@ def test_hpc_cost_shows_my_jobs_and_my_accounts(cluster: Cluster, run: Run) -> N
     )
     assert f"--user={ME}" in cluster.asked()
     assert all(len(text) <= 80 for text in done.out.splitlines())
+
+
+def test_hpc_cost_asks_for_steps_where_a_job_has_no_machine(cluster: Cluster, run: Run) -> None:
+    cluster.jobs(line())
+    run(hpc_cost)
+    assert cluster.asked().count("sacct --") == cluster.asked().count("--allocations") == 2
+    cluster.jobs(line(), line(JobIDRaw="2", JobID="2", NodeList="cpu-9", State="CANCELLED"))
+    done = run(hpc_cost)
+    assert "unpriced" not in done.out
+    assert "2 jobs: $0.50" in done.out
 
 
 def test_hpc_cost_shows_minutes_of_my_accounts_and_of_those_above(

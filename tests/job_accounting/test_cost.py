@@ -57,6 +57,14 @@ def test_a_job_that_never_started_costs_nothing() -> None:
     assert job_cost(job(start=None, nodes=()), Lives(), NOW).dollars == 0
 
 
+def test_a_job_that_never_began_has_no_machine_to_pay_for() -> None:
+    never = {"stepless": True, "nodes": ("cpu-1", "cpu-9"), "cpus": 2}
+    assert job_cost(job(**never), Lives(), NOW).dollars == 0
+    # The one that came stood there for it.
+    assert job_cost(job(**never), lives({}), NOW).dollars == 1
+    assert job_cost(job(**{**never, "stepless": False}), lives({}), NOW).dollars is None
+
+
 def test_a_node_that_the_ledger_does_not_know_makes_the_cost_unknown() -> None:
     cost = job_cost(job(nodes=("cpu-1", "cpu-2")), lives({}), NOW)
     assert (cost.dollars, cost.capacity) == (None, "unknown")

@@ -212,3 +212,10 @@ def test_odd_values_break_nothing(fields: dict[str, str]) -> None:
     assert len(found) == 1
     assert found[0].run_seconds(2e9) >= 0
     assert found[0].wait_seconds(2e9) >= 0
+
+
+def test_whether_a_job_began_is_told_by_its_steps_where_they_were_asked_for() -> None:
+    began, never = sacct_line(), sacct_line(JobIDRaw="2", JobID="2")
+    text = "\n".join((began, step_line(), never))
+    assert [job.stepless for job in parse(text, steps=True)] == [False, True]
+    assert [job.stepless for job in parse(text)] == [False, False]

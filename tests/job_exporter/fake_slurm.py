@@ -4,10 +4,11 @@ Records of finished jobs are slurmctld's until they are delivered to slurmdbd, a
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from job_accounting.command import CommandFailed
+from job_accounting.records import FIELDS
 from job_exporter.limited_command import AnswerTooLong
 
 from tests.job_exporter.builders import line, record
@@ -51,6 +52,8 @@ class FakeSlurm:
     """The times that sacct was asked for."""
     comments: list[tuple[str, str]] = field(default_factory=list)
     """Jobs, as sacctmgr was told to name them, and the AdminComment that each then got."""
+    never_begun: set[str] = field(default_factory=set)
+    """Jobs that have no step. All others have the batch script's."""
     refused: set[str] = field(default_factory=set)
     """Jobs that sacctmgr will not change."""
 
@@ -95,6 +98,10 @@ class FakeSlurm:
         self.comments.append((name, comment.removeprefix("AdminComment=")))
         return f" Modified jobs...\n  {name}\n"
 
+    def _steps(self, row: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        if row["NodeList"] and row["JobIDRaw"] not in self.never_begun:
+            yield dict.fromkeys(FIELDS, "") | {"JobIDRaw": f"{row['JobIDRaw']}.batch"}
+
     def run_limited(self, command: Sequence[str], timeout: float, most_bytes: int | None) -> str:
         """A LimitedRunner, for sacct."""
         assert command[0] == "sacct"
@@ -104,9 +111,10 @@ class FakeSlurm:
         if not self.slurmdbd:
             raise CommandFailed("sacct: error: Problem talking to the database: Connection refused")
         answer = "".join(
-            f"{line(row, words['delimiter'])}\n"
+            f"{line(one, words['delimiter'])}\n"
             for row in self.accounting
             if since <= int(row["End"]) <= until
+            for one in (row, *self._steps(row))
         )
         if most_bytes is not None and len(answer) > most_bytes:
             raise AnswerTooLong

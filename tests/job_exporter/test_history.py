@@ -70,6 +70,19 @@ def test_jobs_without_a_machine_are_told_also_after_a_restart(
     assert exporter.value("jobs_unpriced_total") == 0
 
 
+def test_jobs_that_never_began_have_no_machine_to_miss(tmp_path: Path, slurm: FakeSlurm) -> None:
+    exporter = started(tmp_path, slurm)
+    slurm.never_begun = {"1", "2"}
+    slurm.end(JobIDRaw="1", End=MONTH + DAY, NodeList="lost-1", State="CANCELLED")
+    slurm.end(JobIDRaw="2", End=NOW - 60, NodeList="lost-1", State="REQUEUED")
+    slurm.deliver()
+    exporter.look()
+    exporter.count()
+    exporter.look_back()
+    assert exporter.value("unpriced_jobs_in_period") == 0
+    assert exporter.value("jobs_unpriced_total") == 0
+
+
 def test_as_long_as_some_is_missing_nothing_is_told(tmp_path: Path, slurm: FakeSlurm) -> None:
     exporter = started(tmp_path, slurm)
     assert spent(exporter) is None

@@ -34,7 +34,7 @@ class Cost:
 
 
 FREE = Cost(dollars=0.0, capacity="unknown", share=0.0)
-"""Of a job that never had a node."""
+"""Of a job that never had a machine."""
 
 _UNPRICED = Cost(dollars=None, capacity="unknown", share=0.0)
 
@@ -48,12 +48,17 @@ def job_cost(
     run that began before its node's life in the ledger (which was not written then, or by another
     clock) is priced as if the life had begun with it. After the end of a machine, CLOCK_DIFFERENCE
     is priced too; what is later costs nothing, as where Slurm took minutes to see that it was gone.
-    A node of which no life touches the run, give or take CLOCK_DIFFERENCE, makes the cost unknown.
+    A node of which no life touches the run, give or take CLOCK_DIFFERENCE, makes the cost unknown,
+    unless the run never began: then its machine could not be had, and cost nothing.
     """
     if job.start is None or not job.nodes:
         return FREE
     start, end = float(job.start), float(now if job.end is None else job.end)
     by_node = machines(job, lives, now)
+    if job.stepless:
+        by_node = [found for found in by_node if found]
+        if not by_node:
+            return FREE
     if not all(by_node):
         return _UNPRICED
     begin = start if since is None else max(start, since)

@@ -94,14 +94,20 @@ def _bill(args: argparse.Namespace, now: float) -> Bill:
     lives = Ledger(directory()).lives(month.since, month.until)
 
     def ask(users: Sequence[str] | None, accounts: Iterable[str] | None) -> list[Charge]:
-        jobs = sacct.jobs(
-            since=month.since,
-            until=month.until,
-            users=users,
-            accounts=None if accounts is None else sorted(accounts),
-            steps=False,
-        )
-        return charges(jobs, lives, now, month.since, month.until)
+        def found(*, steps: bool) -> list[Charge]:
+            jobs = sacct.jobs(
+                since=month.since,
+                until=month.until,
+                users=users,
+                accounts=None if accounts is None else sorted(accounts),
+                steps=steps,
+            )
+            return charges(jobs, lives, now, month.since, month.until)
+
+        quick = found(steps=False)
+        # Of one without a machine, steps tell whether it ever began.
+        unknown = any(charge.cost.dollars is None for charge in quick)
+        return found(steps=True) if unknown else quick
 
     asked = _asked_accounts(args, tree, user)
     shown = _shown_accounts(args, tree, asked)

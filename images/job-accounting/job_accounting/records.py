@@ -5,7 +5,7 @@ used is of interest. A job that was requeued or resized has several allocations 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from job_accounting.hostlist import expand
@@ -106,6 +106,8 @@ class Job:
     """
     peak_task_memory_bytes: int | None = None
     """The most that any one task was seen to have; None: nobody looked."""
+    stepless: bool = False
+    """Whether steps were asked for and there is none: its nodes never came, so it never began."""
     gpu_utilisation: float | None = None
     """Share of its GPUs that was busy, 0 to 1; None: not measured.
 
@@ -131,13 +133,13 @@ class Job:
         return max(0.0, (now if until is None else until) - self.eligible)
 
 
-def parse(text: str, delimiter: str = "|") -> list[Job]:
+def parse(text: str, delimiter: str = "|", *, steps: bool = False) -> list[Job]:
     """The jobs of sacct's answer, in its order.
 
     It is that of `sacct --parsable2 --noheader --noconvert --format=<FIELDS>`, with
     SLURM_TIME_FORMAT=%s in its environment. Lines that are no record are left out. Where others'
     jobs are read, the delimiter must be one that no job's name can contain: a name may hold line
-    ends too, and with a known delimiter whole records.
+    ends too, and with a known delimiter whole records. `steps`: those of all jobs are in it.
     """
     groups: list[tuple[dict[str, str], list[dict[str, str]]]] = []
     for line in text.split("\n"):
@@ -152,12 +154,14 @@ def parse(text: str, delimiter: str = "|") -> list[Job]:
             groups.append((row, []))
         elif groups and groups[-1][0]["JobIDRaw"] == number:
             groups[-1][1].append(row)
-    return [_job(row, steps) for row, steps in groups]
+    return [
+        _job(row, [_Step.of(step) for step in its], stepless=steps and not its)
+        for row, its in groups
+    ]
 
 
-def _job(row: Mapping[str, str], steps: Iterable[Mapping[str, str]]) -> Job:
+def _job(row: Mapping[str, str], measured: Sequence["_Step"], *, stepless: bool) -> Job:
     allocated, asked = _tres(row["AllocTRES"]), _tres(row["ReqTRES"])
-    measured = [_Step.of(step) for step in steps]
     gpus = _gpus(allocated)
     nodes = expand(row["NodeList"])
     end = _time(row["End"])
@@ -190,6 +194,7 @@ def _job(row: Mapping[str, str], steps: Iterable[Mapping[str, str]]) -> Job:
         cpu_seconds_used=_seconds(row["TotalCPU"]),
         peak_memory_bytes=int(max((step.memory for step in measured), default=0)) or None,
         peak_task_memory_bytes=int(max((step.task_memory for step in measured), default=0)) or None,
+        stepless=stepless,
         gpu_utilisation=_utilisation(measured, gpus),
     )
 

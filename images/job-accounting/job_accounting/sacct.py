@@ -43,7 +43,8 @@ def jobs(
 
     `users`, `accounts`: only theirs; None: all that Slurm lets the caller see. `job`: only this
     one, as people write it (12, 12_3, 12+1), of all times unless times are given. Without `steps`
-    the answer is cheaper, and what a job used (CPU, memory, GPUs) is not in it.
+    the answer is cheaper, and neither what a job used (CPU, memory, GPUs) nor whether it ever began
+    is in it.
 
     Raises SacctUnavailable.
     """
@@ -78,7 +79,7 @@ def jobs(
         words = str(error)
         kind = SacctRefused if any(refusal in words for refusal in _REFUSALS) else SacctUnavailable
         raise kind(words) from error
-    return parse(answer, delimiter)
+    return parse(answer, delimiter, steps=steps)
 
 
 def _time(seconds: float) -> str:
