@@ -34,6 +34,12 @@ FLEET_SEEN = _newer_than(LONGEST_ROUND, "hpc_stack_last_round_timestamp_seconds"
 """Has a result while the node manager's rounds end. It may answer with what the last one saw; until
 the first has ended, that is 0."""
 
+NOT_COUNTED = "not known: the job exporter is late or down"
+"""What is said while JOBS_COUNTED has no result."""
+
+NO_ROUND = "not known: the node manager is late or down"
+"""The same of FLEET_SEEN."""
+
 
 def answers(*jobs: str) -> str:
     """Has a result, 1, while all of these jobs of Prometheus answer."""

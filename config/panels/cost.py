@@ -3,17 +3,18 @@
 from config.panels.absence import (
     FLEET_SEEN,
     JOBS_COUNTED,
+    NO_ROUND,
+    NOT_COUNTED,
     or_nothing,
     or_zero,
     rows_or_not_known,
     while_known,
 )
-from config.panels.jobs import ACCOUNT, NO_JOB, NOT_ADDED_UP, NOT_COUNTED, WHO
+from config.panels.jobs import ACCOUNT, NO_JOB, NOT_ADDED_UP, WHO
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.steps import BUDGET, MOSTLY_WASTE, WARN_FROM_ONE
 
-_NO_NODE_MANAGER = "not known: the node manager is late or down"
 # Each account's has those of the accounts below it, and root's is the whole cluster's: never a sum.
 _PERIOD = "hpc_stack_account_cost_period_dollars"
 # The part of the month that is over (UTC); its first hours say little.
@@ -67,7 +68,7 @@ _SO_FAR = (
         kind=Kind.NUMBER,
         queries=(Query(expr=SPENT, legend="dollars"),),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=6,
         height=4,
@@ -78,7 +79,7 @@ _SO_FAR = (
         kind=Kind.NUMBER,
         queries=(Query(expr=f"({SPENT}) / {_MONTH_OVER}", legend="dollars"),),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=6,
         height=4,
@@ -214,7 +215,7 @@ WASTE = Panel(
     unit=Unit.SHARE,
     steps=MOSTLY_WASTE,
     advises=True,
-    empty=_NO_NODE_MANAGER,
+    empty=NO_ROUND,
     empty_is_fine=False,
     width=4,
 )
@@ -245,7 +246,7 @@ _NODES = (
             ),
         ),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=9,
     ),

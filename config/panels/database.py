@@ -1,13 +1,12 @@
 """Accounting database: MySQL, slurmdbd, and how far the counting of jobs is."""
 
-from config.panels.absence import JOBS_COUNTED, or_not_known, while_known
+from config.panels.absence import JOBS_COUNTED, NOT_COUNTED, or_not_known, while_known
 from config.panels.model import Colour, Dashboard, Kind, Panel, Query, Step, Unit
 from config.panels.rows import row
 from config.panels.steps import FULL, GOOD_FROM_ONE, UP_OR_DOWN
 
 _NO_MYSQL = "MySQL or its exporter does not answer"
 _NO_EXPORTER = "the job exporter does not answer"
-_NOT_COUNTED = "not known: the job exporter is late or down"
 _NO_SLURMCTLD = "slurmctld does not answer"
 _QUEUE = (
     Step(value=None, colour=Colour.GREEN),
@@ -95,7 +94,7 @@ _NOW = (
             Step(value=5, colour=Colour.YELLOW),
             Step(value=30, colour=Colour.RED),
         ),
-        _NOT_COUNTED,
+        NOT_COUNTED,
     ),
 )
 

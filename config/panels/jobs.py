@@ -1,6 +1,6 @@
 """Jobs and efficiency: how jobs end, how long they run, what they use of what they ask for."""
 
-from config.panels.absence import JOBS_COUNTED, or_nothing, or_zero, while_known
+from config.panels.absence import JOBS_COUNTED, NOT_COUNTED, or_nothing, or_zero, while_known
 from config.panels.model import Dashboard, Kind, Needs, Panel, Query, Unit
 from config.panels.rows import row
 from config.panels.steps import COMPLETED, EFFICIENT
@@ -9,8 +9,7 @@ ACCOUNT = 'account=~"$account"'
 WHO = f'{ACCOUNT}, user=~"$user"'
 NO_JOB = "no job has ended in this time"
 NO_EXPORTER = "the job exporter does not answer"
-NOT_COUNTED = "not known: the job exporter is late or down"
-NOT_ADDED_UP = "not known: the job exporter is late or down, or has not added it up yet"
+NOT_ADDED_UP = f"{NOT_COUNTED}, or has not added it up yet"
 _RUNS = f"hpc_stack_job_run_seconds_bucket{{{ACCOUNT}}}"
 
 

@@ -1,12 +1,11 @@
 """My class: what each student does, for whoever teaches with the cluster."""
 
-from config.panels.absence import JOBS_COUNTED, answers, or_nothing
+from config.panels.absence import JOBS_COUNTED, NOT_COUNTED, answers, or_nothing
 from config.panels.cost import ACCOUNTS, budget_share, period_cost
 from config.panels.jobs import (
     ACCOUNT,
     NO_JOB,
     NOT_ADDED_UP,
-    NOT_COUNTED,
     WHO,
     by_state,
     efficiency,

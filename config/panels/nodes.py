@@ -2,6 +2,7 @@
 
 from config.panels.absence import (
     FLEET_SEEN,
+    NO_ROUND,
     QUEUE_SEEN,
     answers,
     or_nothing,
@@ -15,7 +16,6 @@ from config.panels.steps import BAD_FROM_ONE, FULL, WARN_FROM_ONE
 _HERE = 'pool=~"$pool"'
 _MACHINES = f'job="node", {_HERE}'
 _NO_NODE_MANAGER = "the node manager does not answer"
-_NO_ROUND = "not known: the node manager is late or down"
 _STARTS = f"hpc_stack_node_start_seconds_bucket{{{_HERE}}}"
 _NO_START = "no node has started in this time"
 _NO_MACHINE = "no node reports"
@@ -41,7 +41,7 @@ _NOW = (
         unit=Unit.NONE,
         steps=BAD_FROM_ONE,
         words=((0.0, "off"), (1.0, "on")),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=7,
         height=6,
@@ -62,7 +62,7 @@ _NOW = (
         unit=Unit.NONE,
         steps=WARN_FROM_ONE,
         words=((0.0, "open"), (1.0, "closed")),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=7,
         height=6,
@@ -100,7 +100,7 @@ _NOW = (
                 legend="{{state}}",
             ),
         ),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
     ),
     Panel(
@@ -113,7 +113,7 @@ _NOW = (
                 legend="{{pool}} {{capacity}}",
             ),
         ),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
     ),
 )
@@ -173,7 +173,7 @@ _COMING = (
                 "{{pool}} {{capacity}}",
             ),
         ),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
     ),
     Panel(
@@ -191,7 +191,7 @@ _COMING = (
                 "{{pool}} {{code}}",
             ),
         ),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=6,
     ),
@@ -210,7 +210,7 @@ _COMING = (
                 "{{pool}} {{result}}",
             ),
         ),
-        empty=_NO_ROUND,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=6,
     ),

@@ -4,6 +4,7 @@ from config.alerts import WATCHDOG
 from config.panels.absence import (
     FLEET_SEEN,
     JOBS_COUNTED,
+    NO_ROUND,
     NOT_KNOWN,
     answers,
     or_not_known,
@@ -25,7 +26,6 @@ from config.panels.steps import (
 )
 
 _NO_SLURMCTLD = "slurmctld does not answer"
-_NO_NODE_MANAGER = "not known: the node manager is late or down"
 
 # Services of the cluster itself; nodes come and go.
 _SERVICES = 'job=~"prometheus|alertmanager|slurm-.+|node-manager|job-exporter|mysql|host"'
@@ -188,7 +188,7 @@ _NUMBERS = (
         about="Nodes that have a machine or container now, whatever they do.",
         kind=Kind.NUMBER,
         queries=(Query(expr=while_known("sum(hpc_stack_instances)", FLEET_SEEN), legend="nodes"),),
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=4,
         height=4,
@@ -207,7 +207,7 @@ _NUMBERS = (
             ),
         ),
         unit=Unit.SHARE,
-        empty="not known: the node manager is late or down, or slurmctld is down",
+        empty=f"{NO_ROUND}, or slurmctld is down",
         empty_is_fine=False,
         width=4,
         height=4,
@@ -218,7 +218,7 @@ _NUMBERS = (
         kind=Kind.NUMBER,
         queries=(Query(expr=_COST_AN_HOUR, legend="dollars an hour"),),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=4,
         height=4,
@@ -229,7 +229,7 @@ _NUMBERS = (
         kind=Kind.NUMBER,
         queries=(Query(expr=SPENT, legend="dollars"),),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=4,
         height=4,
@@ -271,7 +271,7 @@ _OVER_TIME = (
         kind=Kind.LINES,
         queries=(Query(expr=_COST_AN_HOUR, legend="dollars an hour"),),
         unit=Unit.DOLLARS,
-        empty=_NO_NODE_MANAGER,
+        empty=NO_ROUND,
         empty_is_fine=False,
         width=7,
     ),
