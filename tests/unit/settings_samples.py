@@ -45,3 +45,11 @@ def mistakes(data: Mapping[str, Any]) -> tuple[Mistake, ...]:
 
 Case = tuple[dict[str, Any], str, str, str, str]
 """Settings, then the mistake's path, its value, and parts of what is allowed and of the fix."""
+
+
+def assert_only_mistake(case: Case) -> None:
+    data, path, value, allowed, fix = case
+    (mistake,) = mistakes(data)
+    assert (mistake.path, mistake.value) == (path, value)
+    assert allowed in mistake.allowed
+    assert fix in mistake.fix

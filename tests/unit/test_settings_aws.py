@@ -7,7 +7,7 @@ import pytest
 from config.catalogue import catalogue
 from config.settings import load_cluster
 from config.settings.platform_defaults import PATIENCE
-from tests.unit.settings_samples import Case, mistakes, settings
+from tests.unit.settings_samples import Case, assert_only_mistake, mistakes, settings
 
 EXISTING = {
     "vpc": "vpc-01234567",
@@ -302,12 +302,7 @@ BAD: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
 def test_a_mistake_is_reported_with_path_value_allowed_and_fix(case: Case) -> None:
-    data, path, value, allowed, fix = case
-    found = mistakes(data)
-    assert [one.path for one in found] == [path]
-    assert found[0].value == value
-    assert allowed in found[0].allowed
-    assert fix in found[0].fix
+    assert_only_mistake(case)
 
 
 def test_all_mistakes_are_reported_at_once() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from config.settings import load_cluster
-from tests.unit.settings_samples import ONE_GPU, Case, mistakes, pool, settings
+from tests.unit.settings_samples import ONE_GPU, Case, assert_only_mistake, mistakes, pool, settings
 
 PRICED = {"cpu": pool(price_per_hour=1)}
 BAD: dict[str, Case] = {
@@ -105,11 +105,7 @@ BAD: dict[str, Case] = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_mistake_is_reported_with_path_value_allowed_and_fix(what: str) -> None:
-    data, path, value, allowed, fix = BAD[what]
-    (mistake,) = mistakes(data)
-    assert (mistake.path, mistake.value) == (path, value)
-    assert allowed in mistake.allowed
-    assert fix in mistake.fix
+    assert_only_mistake(BAD[what])
 
 
 def test_a_price_that_could_not_be_read_leaves_budgets_alone() -> None:

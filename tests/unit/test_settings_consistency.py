@@ -4,7 +4,16 @@ import pytest
 from pydantic import ValidationError
 
 from config.settings import ClusterSettings
-from tests.unit.settings_samples import GPU, ONE_GPU, Case, mistakes, pool, settings, user
+from tests.unit.settings_samples import (
+    GPU,
+    ONE_GPU,
+    Case,
+    assert_only_mistake,
+    mistakes,
+    pool,
+    settings,
+    user,
+)
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alerts"
 BAD: dict[str, Case] = {
@@ -256,11 +265,7 @@ BAD: dict[str, Case] = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_mistake_is_reported_with_path_value_allowed_and_fix(what: str) -> None:
-    data, path, value, allowed, fix = BAD[what]
-    (mistake,) = mistakes(data)
-    assert (mistake.path, mistake.value) == (path, value)
-    assert allowed in mistake.allowed
-    assert fix in mistake.fix
+    assert_only_mistake(BAD[what])
 
 
 def test_all_mistakes_are_reported_at_once_field_and_cross_field_alike() -> None:

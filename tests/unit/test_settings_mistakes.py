@@ -6,7 +6,15 @@ import pytest
 from pydantic import ValidationError
 
 from config.settings import SettingsError, User, load_cluster
-from tests.unit.settings_samples import PRIVATE_KEY, Case, mistakes, pool, settings, user
+from tests.unit.settings_samples import (
+    PRIVATE_KEY,
+    Case,
+    assert_only_mistake,
+    mistakes,
+    pool,
+    settings,
+    user,
+)
 
 BAD: dict[str, Case] = {
     "an unknown part": (
@@ -389,11 +397,7 @@ BAD: dict[str, Case] = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_mistake_is_reported_with_path_value_allowed_and_fix(what: str) -> None:
-    data, path, value, allowed, fix = BAD[what]
-    (mistake,) = mistakes(data)
-    assert (mistake.path, mistake.value) == (path, value)
-    assert allowed in mistake.allowed
-    assert fix in mistake.fix
+    assert_only_mistake(BAD[what])
 
 
 def test_the_report_is_readable_and_says_that_nothing_was_changed() -> None:

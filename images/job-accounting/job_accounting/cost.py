@@ -53,7 +53,7 @@ def job_cost(
     """
     if job.start is None or not job.nodes:
         return FREE
-    start, end = float(job.start), float(now if job.end is None else job.end)
+    start, end = _span(job.start, job.end, now)
     by_node = machines(job, lives, now)
     if job.stepless:
         by_node = [found for found in by_node if found]
@@ -77,8 +77,12 @@ def machines(job: Job, lives: Lives, now: float) -> list[Sequence[Life]]:
     """The lives that a run, so far if it still runs, had on each of its nodes."""
     if job.start is None:
         return []
-    start, end = float(job.start), float(now if job.end is None else job.end)
+    start, end = _span(job.start, job.end, now)
     return [_lives(lives, node, start, max(start, end)) for node in job.nodes]
+
+
+def _span(start: int, end: int | None, now: float) -> tuple[float, float]:
+    return float(start), float(now if end is None else end)
 
 
 def _lives(lives: Lives, node: str, start: float, end: float) -> Sequence[Life]:
